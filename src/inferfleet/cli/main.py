@@ -1,0 +1,78 @@
+"""The front door: finds the command by its name and imports only that one.
+
+`inferfleet --help` must answer at once, so the table below holds each command's one-line help, and nothing of a
+command is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Annotated
+
+import typer
+
+from inferfleet import __version__
+from inferfleet.errors import InferfleetError
+
+COMMANDS: dict[str, str] = {
+    "run": "Run cameras through models and deliver events.",
+    "detect": "Find objects in pictures.",
+    "models": "Inspect model files.",
+    "validate": "Check configuration files.",
+    "schema": "Print the JSON Schema of a file that you write.",
+    "demo": "Render four cameras, run the worker, compare with the truth.",
+}
+"""Command and its one-line help. The module `inferfleet.cli.<command>` holds `register(app)`."""
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Runs the command line and exits with its code (0 done, 1 input, 2 usage, 3 the outside world, 130 interrupted)."""
+    wanted = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
+    try:
+        build(wanted)()
+    except InferfleetError as error:
+        print(f"inferfleet: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def build(wanted: str | None) -> typer.Typer:
+    """Builds the command line with `wanted` in full and every other command as its line in the overview."""
+    app = typer.Typer(
+        name="inferfleet",
+        help="Vision models on AWS containers: cameras to events, models to HTTP APIs.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name, summary in COMMANDS.items():
+        if name == wanted:
+            importlib.import_module(f"inferfleet.cli.{name}").register(app)
+        else:
+            app.command(name, help=summary)(_overview_only)
+    return app
+
+
+def _overview_only() -> None:
+    """Stands for a command that was not asked for."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"inferfleet {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Holds the options that come before any command."""

@@ -1,0 +1,1 @@
+"""What users write (`cameras.yaml`, `fleet.yaml`) as typed, validated data."""
