@@ -1,0 +1,1 @@
+"""Cameras become events: sources, mailboxes, the batcher, analysis, events, and their delivery."""

@@ -1,0 +1,39 @@
+"""What a source is: an iterator of frames that can be told to stop from another thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from inferfleet.errors import OutsideError
+from inferfleet.streams.frame import Frame
+
+
+class SourceError(OutsideError):
+    """A source cannot be opened or broke while it was read. The camera tries again with a growing pause."""
+
+
+class Source(Protocol):
+    """One camera's input. One thread reads it; any thread may interrupt it."""
+
+    def frames(self, resume: str | None) -> Iterator[Frame]:
+        """Opens the source and yields its frames until it ends.
+
+        Args:
+            resume: Token of the last frame that was processed; the first frame yielded is the one after it.
+                None begins at the beginning (of a live source: now).
+
+        Raises:
+            SourceError: It cannot be opened, stalls for longer than its timeout, or breaks.
+        """
+
+    def interrupt(self) -> None:
+        """Makes `frames` return soon, also while it waits for data. Thread-safe, and final."""
+
+    @property
+    def skipped(self) -> int:
+        """Frames left undecoded or undelivered so far because `fps_target` wants fewer, or because they were damaged."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the source never ends by itself, so that an end is a lost connection."""
