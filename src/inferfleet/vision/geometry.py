@@ -71,7 +71,9 @@ def fit(width: int, height: int, size: tuple[int, int], how: Fit) -> Geometry:
         return _crop(width, height, size)
     ratio = min(high / height, wide / width)
     if how == "top-left":
-        return Geometry(width, height, (ratio, ratio), (0, 0), (max(1, int(width * ratio)), max(1, int(height * ratio))))
+        return Geometry(
+            width, height, (ratio, ratio), (0, 0), (max(1, int(width * ratio)), max(1, int(height * ratio)))
+        )
     resized = max(1, round(width * ratio)), max(1, round(height * ratio))
     left, top = round((wide - resized[0]) / 2 - 0.1), round((high - resized[1]) / 2 - 0.1)
     return Geometry(width, height, (ratio, ratio), (left, top), resized)

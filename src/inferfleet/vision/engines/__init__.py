@@ -1,0 +1,1 @@
+"""What computes: OpenVINO and ONNX Runtime behind one small interface."""
