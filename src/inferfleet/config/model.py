@@ -15,7 +15,7 @@ FamilyName = Literal[
 TaskName = Literal["detect", "classify"]
 EngineName = Literal["auto", "openvino", "onnxruntime"]
 PrecisionName = Literal["auto", "f32", "bf16", "f16"]
-FitName = Literal["letterbox", "top-left", "stretch", "crop"]
+FitName = Literal["letterbox", "top-left", "stretch", "centre", "crop"]
 
 _ALIASES: dict[str, FamilyName] = {
     "yolov3": "yolov5",
@@ -40,7 +40,8 @@ class PreprocessConfig(Model):
     """How a picture becomes the model's input, where that differs from what the model's family does."""
 
     fit: FitName | None = None
-    """`letterbox` (centred, padded), `top-left` (padded right and below), `stretch`, or `crop` (shorter side, centre)."""
+    """`letterbox` (centred, padded), `top-left` (padded right and below), `stretch`, `centre` (the largest part of the
+    input's shape), or `crop` (7/8 of that, ImageNet's evaluation)."""
 
     colour: Literal["rgb", "bgr"] | None = None
     """The order of the channels that the model was trained with."""
@@ -66,7 +67,7 @@ class ModelConfig(Model):
     """A local file, `https://…`, `s3://bucket/key`, or `zoo:street-v1`, the small demonstration model that ships."""
 
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
-    """The file's SHA-256 in lower-case hex; loading fails when it differs. Asked for wherever the file is downloaded."""
+    """The file's SHA-256 in lower-case hex; loading fails when it differs. Worth giving for every download."""
 
     family: FamilyName | None = None
     """The layout of the model's outputs; recognised from the file when left out."""
@@ -75,7 +76,8 @@ class ModelConfig(Model):
     """`detect` or `classify`; follows from the family when left out. A mismatch is an error."""
 
     names: tuple[str, ...] | str | None = None
-    """Class names in the order of the class numbers: a list, or a text file with a name a line; else from metadata."""
+    """Class names by class number: a list, a text file with a name a line, `coco` (80 classes) or `coco-91` (COCO's own
+    numbers, as RF-DETR uses them); from the file's metadata when left out."""
 
     input_size: tuple[int, int] | None = None
     """Width and height in pixels (one number for both), for a model whose input size is not fixed."""
@@ -87,7 +89,7 @@ class ModelConfig(Model):
     """`auto` takes OpenVINO on a CPU and ONNX Runtime on a GPU."""
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|(cuda|tensorrt)(:\d+)?)$")] = "auto"
-    """`cpu`, `cuda`, `cuda:1`, `tensorrt`, `tensorrt:1`; `auto` takes CUDA where ONNX Runtime offers it, else the CPU."""
+    """`cpu`, `cuda`, `cuda:1`, `tensorrt`, `tensorrt:1`; `auto` is CUDA where ONNX Runtime has it, else the CPU."""
 
     precision: PrecisionName = "auto"
     """What the engine computes in; `auto` takes bf16 on a CPU with AMX or AVX512-BF16, else the model's own."""

@@ -7,13 +7,11 @@ input. Rounding follows each family's published preprocessing, so that both dire
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from inferfleet.config.model import FitName
 from inferfleet.vision.types import F32, U8, Picture
-
-Fit = Literal["letterbox", "top-left", "stretch", "crop"]
 
 _CROP_SHARE = 0.875
 """The part of the shorter side that a centre crop keeps: 224 of 256, the ImageNet evaluation protocol."""
@@ -42,7 +40,8 @@ class Geometry:
         scale = np.array(self.scale * 2, np.float32)
         offset = np.array(self.offset * 2, np.float32)
         limit = np.array((self.width, self.height) * 2, np.float32)
-        return np.clip((boxes - offset) / scale, np.float32(0), limit, dtype=np.float32)
+        placed: F32 = np.clip((boxes - offset) / scale, np.float32(0), limit)
+        return placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +57,18 @@ class Prepared:
     geometry: Geometry
 
 
-def fit(width: int, height: int, size: tuple[int, int], how: Fit) -> Geometry:
+def fit(width: int, height: int, size: tuple[int, int], how: FitName) -> Geometry:
     """Computes where a picture of `width` x `height` lies in an input of `size` (width, height).
 
     `letterbox` is Ultralytics' LetterBox(auto=False): both sides rounded, the odd pixel of padding on the right and
-    below. `top-left` is YOLOX's preproc: sides truncated, padding on the right and below only.
+    below. `top-left` is YOLOX's preproc: sides truncated, padding on the right and below only. `centre` and `crop` are
+    torchvision's Resize of the shorter side and CenterCrop.
     """
     wide, high = size
     if how == "stretch":
         return Geometry(width, height, (wide / width, high / height), (0, 0), size)
-    if how == "crop":
-        return _crop(width, height, size)
+    if how in ("centre", "crop"):
+        return _crop(width, height, size, _CROP_SHARE if how == "crop" else 1.0)
     ratio = min(high / height, wide / width)
     if how == "top-left":
         return Geometry(
@@ -79,14 +79,17 @@ def fit(width: int, height: int, size: tuple[int, int], how: Fit) -> Geometry:
     return Geometry(width, height, (ratio, ratio), (left, top), resized)
 
 
-def _crop(width: int, height: int, size: tuple[int, int]) -> Geometry:
-    ratio = max(size[0] / width, size[1] / height) / _CROP_SHARE
-    resized = max(size[0], int(width * ratio)), max(size[1], int(height * ratio))
-    left, top = (-round((resized[axis] - size[axis]) / 2) for axis in (0, 1))
-    return Geometry(width, height, (ratio, ratio), (left, top), resized)
+def _crop(width: int, height: int, size: tuple[int, int], share: float) -> Geometry:
+    wide, high = round(size[0] / share), round(size[1] / share)
+    if wide * height >= high * width:
+        resized = wide, int(wide * height / width)
+    else:
+        resized = int(high * width / height), high
+    left, top = round((resized[0] - size[0]) / 2), round((resized[1] - size[1]) / 2)
+    return Geometry(width, height, (resized[0] / width, resized[1] / height), (-left, -top), resized)
 
 
-def place(picture: Picture, size: tuple[int, int], how: Fit, padding: int) -> Prepared:
+def place(picture: Picture, size: tuple[int, int], how: FitName, padding: int) -> Prepared:
     """Scales a picture in one pass and sets it into an input of `size` (width, height).
 
     Args:
@@ -101,7 +104,7 @@ def place(picture: Picture, size: tuple[int, int], how: Fit, padding: int) -> Pr
     if (wide, high) == size:
         return Prepared(np.ascontiguousarray(scaled), geometry)
     left, top = geometry.offset
-    if how == "crop":
+    if how in ("centre", "crop"):
         window = scaled[-top : size[1] - top, -left : size[0] - left]
         return Prepared(np.ascontiguousarray(window), geometry)
     pixels = np.empty((size[1], size[0], 3), np.uint8)

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inferfleet.config.model import FamilyName, PreprocessConfig
-from inferfleet.vision.geometry import Fit
+from inferfleet.config.model import FamilyName, FitName, PreprocessConfig
 from inferfleet.vision.types import F32
 
 Outputs = Sequence[NDArray[Any]]
@@ -28,7 +27,7 @@ class Preprocessing:
         std: What each is divided by afterwards.
     """
 
-    fit: Fit = "letterbox"
+    fit: FitName = "letterbox"
     padding: int = 114
     bgr: bool = False
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
