@@ -13,6 +13,10 @@ class SourceError(OutsideError):
     """A source cannot be opened or broke while it was read. The camera tries again with a growing pause."""
 
 
+class StalledError(SourceError):
+    """A source is connected but has given nothing for longer than its timeout."""
+
+
 class Source(Protocol):
     """One camera's input. One thread reads it; any thread may interrupt it."""
 
@@ -32,7 +36,7 @@ class Source(Protocol):
 
     @property
     def skipped(self) -> int:
-        """Frames left undecoded or undelivered so far because `fps_target` wants fewer, or because they were damaged."""
+        """Frames not delivered so far, because `fps_target` wants fewer or because they were damaged."""
 
     @property
     def is_live(self) -> bool:
