@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
     app.command("schema")(schema)
 
 
-def schema(subject: Annotated[Subject, typer.Argument(help="cameras: cameras.yaml; event: what the sinks get.")]) -> None:
+def schema(
+    subject: Annotated[Subject, typer.Argument(help="cameras: cameras.yaml; event: what the sinks get.")],
+) -> None:
     """Print the JSON Schema of a file that you write, or of the events that come out.
 
     Example: `inferfleet schema cameras > cameras.schema.json`, then begin cameras.yaml with

@@ -19,6 +19,18 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class Misfit(ValueError):
+    """A mistake in one part of a model that only the whole can see.
+
+    Attributes:
+        path: Where the mistake is, from the model that raises this.
+    """
+
+    def __init__(self, message: str, *path: str | int) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 M = TypeVar("M", bound=Model)
 
 
@@ -43,15 +55,26 @@ def validate(document: Document, model: type[M]) -> M:
 
 
 def _line(document: Document, model: type[BaseModel], detail: ErrorDetails) -> str:
-    path, known = _trace(document.data, model, detail["loc"])
+    cause = detail.get("ctx", {}).get("error")
+    inside = cause.path if isinstance(cause, Misfit) else ()
+    path, known = _trace(document.data, model, (*detail["loc"], *inside))
     place = document.source.find(path)
-    name = ".".join(str(key) for key in path)
+    name = _name(document.data, path)
     if detail["type"] == "extra_forbidden":
         return f"{place}: unknown key `{path[-1]}`{_hint(str(path[-1]), known)}"
     if detail["type"] == "missing":
         return f"{place}: `{name}` is missing"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return f"{place}: `{name}`: {message}" if name else f"{place}: {message}"
+
+
+def _name(data: Any, path: KeyPath) -> str:
+    """Joins the keys with dots; an item of a list that has an id goes by it."""
+    words = []
+    for key in path:
+        data = data[key] if not isinstance(data, dict) or key in data else None
+        words.append(str(data["id"]) if isinstance(key, int) and isinstance(data, dict) and "id" in data else str(key))
+    return ".".join(words)
 
 
 def _trace(data: Any, model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[KeyPath, list[str]]:

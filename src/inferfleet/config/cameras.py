@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from inferfleet.config.base import Model
+from inferfleet.config.base import Misfit, Model
 from inferfleet.config.geometry import MinBox, Polygon, Segment
 from inferfleet.config.model import ModelConfig
 from inferfleet.config.sinks import Sink
@@ -92,7 +92,7 @@ class Zone(Model):
     polygon: Polygon
     """At least three points, in pixels, or in fractions when all coordinates are between 0 and 1."""
     match: Literal["center", "any", "all", "overlap", "foot"] = "foot"
-    """What of a box must be inside: its centre, any of it, all of it, a share of it, or the middle of its lower edge."""
+    """What of a box must be inside: centre, any of it, all of it, a share of it, or the middle of its lower edge."""
     min_overlap: Fraction = 0.5
     """For `match: overlap`: the least share of the box's area that is inside."""
     classes: tuple[str, ...] | None = None
@@ -199,12 +199,14 @@ class Camera(CameraDefaults):
 
     @model_validator(mode="after")
     def _zones_exist(self) -> Camera:
-        for step in self.read_text_steps:
-            for zone in step.zones or ():
+        for index, step in enumerate(self.steps):
+            for zone in (step.read_text.zones if step.read_text else None) or ():
                 if zone not in self.zones:
-                    raise ValueError(f"read_text names the zone {zone!r}, which this camera does not have")
+                    known = ", ".join(self.zones) or "none"
+                    message = f"there is no zone {zone!r}; this camera's zones: {known}"
+                    raise Misfit(message, "steps", index, "read_text", "zones")
         if not self.detect_steps:
-            raise ValueError("the steps hold no `detect`, so nothing would ever be found")
+            raise Misfit("the steps hold no `detect`, so nothing would ever be found", "steps")
         return self
 
 
@@ -214,7 +216,7 @@ class SpoolConfig(Model):
     path: Path = Path("spool")
     """Its folder; it must survive a restart of the worker."""
     max_bytes: PositiveInt = 2 * 1024**3
-    """Its bound in bytes. When it is reached, `complete` cameras wait and `live` cameras drop frames; no event is lost."""
+    """Its bound in bytes. When it is reached, `complete` cameras wait and `live` ones drop frames; no event is lost."""
 
 
 class CamerasFile(Model):
@@ -245,14 +247,14 @@ class CamerasFile(Model):
     @model_validator(mode="after")
     def _names_fit(self) -> CamerasFile:
         seen: set[str] = set()
-        for camera in self.cameras:
+        for index, camera in enumerate(self.cameras):
             if camera.id in seen:
-                raise ValueError(f"two cameras have the id {camera.id!r}; ids must differ")
+                raise Misfit(f"two cameras have the id {camera.id!r}; ids must differ", "cameras", index, "id")
             seen.add(camera.id)
-            for step in camera.detect_steps:
-                if step.model is not None and step.model not in self.models:
-                    known = ", ".join(self.models)
-                    raise ValueError(f"camera {camera.id!r} names the model {step.model!r}; `models` has: {known}")
+            for number, step in enumerate(camera.steps):
+                if step.detect is not None and step.detect.model not in (None, *self.models):
+                    message = f"there is no model {step.detect.model!r}; `models` has: {', '.join(self.models)}"
+                    raise Misfit(message, "cameras", index, "steps", number, "detect", "model")
         return self
 
     def model_of(self, step: Detect) -> str:

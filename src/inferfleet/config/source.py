@@ -22,6 +22,8 @@ KeyPath = tuple[Key, ...]
 
 _VARIABLE = re.compile(r"\$\$|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 _MAX_BYTES = 4 * 1024 * 1024
+_MAX_VALUES = 200_000
+"""Aliases can make a small file stand for billions of values; this is where reading it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,14 @@ class _Builder:
         self.environment = environment
         self.places: dict[KeyPath, Place] = {}
         self._scalars = yaml.SafeLoader("")
+        self._values = 0
 
     def build(self, node: yaml.Node, path: KeyPath) -> Any:
+        self._values += 1
+        if self._values > _MAX_VALUES:
+            raise InputError(
+                f"{self._place(node)}: too many values (over {_MAX_VALUES}); are there aliases of aliases?"
+            )
         self.places.setdefault(path, self._place(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
@@ -123,30 +131,37 @@ class _Builder:
         return self._scalar(node)
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = str(key_node.value)
             if key == "<<":
-                merged = self.build(value_node, path)
-                for part in merged if isinstance(merged, list) else [merged]:
-                    result = {**part, **result}
+                parts = self.build(value_node, path)
+                for part in parts if isinstance(parts, list) else [parts]:
+                    merged = {**part, **merged}
                 continue
-            if key in result and (*path, key) in self.places:
+            if key in result:
                 raise InputError(f"{self._place(key_node)}: `{key}` is given twice; keep one of the two")
             self.places[(*path, key)] = self._place(key_node)
             result[key] = self.build(value_node, (*path, key))
-        return result
+        return {**merged, **result}
 
     def _scalar(self, node: yaml.Node) -> Any:
         assert isinstance(node, yaml.ScalarNode)
         expanded = self._expand(node)
         if expanded == node.value:
-            return self._scalars.construct_object(node)
+            return self._construct(node)
         if node.style in ("'", '"'):
             return expanded
         # An unquoted ${PORT} takes the type of what it stands for, as if it had been written there.
-        tag = self._scalars.resolve(yaml.ScalarNode, expanded, (True, False))
-        return self._scalars.construct_object(yaml.ScalarNode(tag, expanded))
+        tag = self._scalars.resolve(yaml.ScalarNode, expanded, (True, False))  # type: ignore[no-untyped-call]
+        return self._construct(yaml.ScalarNode(tag, expanded, node.start_mark, node.end_mark))
+
+    def _construct(self, node: yaml.Node) -> Any:
+        try:
+            return self._scalars.construct_object(node)
+        except (yaml.YAMLError, ValueError) as error:
+            raise InputError(f"{self._place(node)}: this value cannot be read: {node.value!r}") from error
 
     def _expand(self, node: yaml.ScalarNode) -> str:
         def replace(match: re.Match[str]) -> str:

@@ -1,0 +1,86 @@
+"""`inferfleet run`: the worker."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from inferfleet.streams.worker import Worker
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("run")(run)
+
+
+def run(
+    config: Annotated[
+        Path,
+        typer.Option("--config", "-c", envvar="CONFIG_FILE", help="The cameras.yaml.", exists=True, dir_okay=False),
+    ] = Path("cameras.yaml"),
+    http_host: Annotated[str, typer.Option(envvar="HTTP_HOST", help="Address to serve on.")] = "0.0.0.0",
+    http_port: Annotated[int, typer.Option(envvar="HTTP_PORT", help="Port to serve on; 0 takes a free one.")] = 8080,
+    log_level: Annotated[str, typer.Option(envvar="LOG_LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Read files from their beginning, whatever was processed before.")
+    ] = False,
+    table: Annotated[
+        bool | None, typer.Option("--table/--no-table", help="Show a live table; on a terminal by default.")
+    ] = None,
+) -> None:
+    """Run cameras through models and deliver events.
+
+    The worker ends by itself when all its sources are files and have come to their end; stop it with SIGTERM or
+    Ctrl-C, and apply a changed configuration by saving it, or with SIGHUP. It serves /healthz, /readyz, /status,
+    /metrics and /snapshot/CAMERA.jpg.
+
+    Example: `inferfleet run --config cameras.yaml`
+    """
+    from inferfleet import logs
+    from inferfleet.config.base import read
+    from inferfleet.config.cameras import CamerasFile
+    from inferfleet.streams.http import HttpServer, build_app
+    from inferfleet.streams.reload import Reloader
+    from inferfleet.streams.worker import Worker
+
+    show_table = sys.stderr.isatty() if table is None else table
+    logs.set_up("WARNING" if show_table and log_level == "INFO" else log_level)
+    worker = Worker(read(config, CamerasFile), base=config.parent, fresh=fresh)
+    server = HttpServer(build_app(worker), http_host, http_port)
+    reloader = Reloader(config, worker.apply)
+    stop = threading.Event()
+
+    def on_stop(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_stop)
+    signal.signal(signal.SIGINT, on_stop)
+    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=reloader.reload, daemon=True).start())
+    server.start()
+    try:
+        worker.start()
+        reloader.start()
+        _wait(worker, stop, show_table)
+        reloader.stop()
+    finally:
+        remaining = worker.stop()
+        server.stop()
+    if remaining:
+        print(f"inferfleet: {remaining} events are still in the spool and go out with the next start", file=sys.stderr)
+
+
+def _wait(worker: Worker, stop: threading.Event, show_table: bool) -> None:
+    """Returns when the worker is done or is told to stop."""
+    from inferfleet.cli.tables import live_cameras
+
+    with live_cameras(worker.report, show=show_table) as refresh:
+        while not (stop.wait(0.25) or worker.finished.is_set()):
+            refresh()

@@ -1,0 +1,138 @@
+"""What the worker says of itself: the reports behind `/status`, the metrics and the live table."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from inferfleet.streams.camera import STATES
+from inferfleet.streams.delivery import SinkStatus
+from inferfleet.streams.lane import Lane
+
+_RATE_SECONDS = 5.0
+
+
+class CameraReport(msgspec.Struct, frozen=True):
+    """One camera.
+
+    Attributes:
+        id: Its id.
+        mode: `live` or `complete`.
+        state: What its source is doing.
+        error: The last error of its source, if it has one now.
+        fps: Frames a second, over the last five seconds.
+        latency_seconds: From decoding to the end of analysis, smoothed.
+        frames: Frames analysed since the start.
+        events: Events made since the start.
+        drops: Frames not analysed, by reason.
+        skipped: Frames that `fps_target` left undecoded or that were damaged.
+        reconnects: How often the source was opened again.
+        last_frame_time: Capture time of the last frame.
+    """
+
+    id: str
+    mode: str
+    state: str
+    error: str | None
+    fps: float
+    latency_seconds: float
+    frames: int
+    events: int
+    drops: Mapping[str, int]
+    skipped: int
+    reconnects: int
+    last_frame_time: datetime | None
+
+
+class WorkerReport(msgspec.Struct, frozen=True):
+    """The whole worker: cameras, models with their digests, sinks, and the spool."""
+
+    worker: str
+    uptime_seconds: float
+    ready: bool
+    cameras: list[CameraReport]
+    models: Mapping[str, str]
+    sinks: list[SinkStatus]
+    spool_bytes: int
+    spool_full: bool
+
+
+class Rates:
+    """Frames a second over the last few seconds."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, int]] = deque()
+
+    def update(self, now: float, count: int) -> None:
+        """Notes the running count at a time in seconds."""
+        self._samples.append((now, count))
+        while now - self._samples[0][0] > _RATE_SECONDS:
+            self._samples.popleft()
+
+    @property
+    def value(self) -> float:
+        """The rate a second; 0 until two samples are there."""
+        if len(self._samples) < 2:  # noqa: PLR2004 - a rate needs two points
+            return 0.0
+        (first, low), (last, high) = self._samples[0], self._samples[-1]
+        return (high - low) / (last - first) if last > first else 0.0
+
+
+def report_camera(lane: Lane, fps: float, drops: Mapping[str, int]) -> CameraReport:
+    """Returns the state of one camera."""
+    reader = lane.reader.status
+    return CameraReport(
+        id=lane.camera.id,
+        mode="complete" if lane.camera.is_complete else "live",
+        state=reader.state,
+        error=reader.error,
+        fps=round(fps, 2),
+        latency_seconds=round(lane.latency, 4),
+        frames=lane.frames,
+        events=lane.events,
+        drops={**lane.mailbox.drops, **drops},
+        skipped=reader.skipped,
+        reconnects=reader.reconnects,
+        last_frame_time=lane.seen.frame.time if lane.seen else None,
+    )
+
+
+def scrape(report: WorkerReport) -> Iterable[Metric]:
+    """Turns a report into the metrics that are read at each scrape."""
+    state = GaugeMetricFamily(
+        "inferfleet_camera_state", "1 for the state the camera is in.", labels=["camera", "state"]
+    )
+    seen = GaugeMetricFamily(
+        "inferfleet_camera_last_frame_timestamp_seconds", "Capture time of the last frame.", labels=["camera"]
+    )
+    reconnects = CounterMetricFamily(
+        "inferfleet_camera_reconnects", "Times the source was reopened.", labels=["camera"]
+    )
+    skipped = CounterMetricFamily("inferfleet_frames_skipped", "Frames left undecoded or damaged.", labels=["camera"])
+    displaced = CounterMetricFamily(
+        "inferfleet_frames_displaced", "Frames that a newer one displaced before a model was free.", labels=["camera"]
+    )
+    for camera in report.cameras:
+        for name in STATES:
+            state.add_metric([camera.id, name], float(camera.state == name))
+        if camera.last_frame_time:
+            seen.add_metric([camera.id], camera.last_frame_time.timestamp())
+        reconnects.add_metric([camera.id], camera.reconnects)
+        skipped.add_metric([camera.id], camera.skipped)
+        displaced.add_metric([camera.id], camera.drops.get("newer_frame", 0))
+    yield from (state, seen, reconnects, skipped, displaced)
+    yield GaugeMetricFamily("inferfleet_spool_bytes", "Size of the spool.", value=report.spool_bytes)
+    backlog = GaugeMetricFamily("inferfleet_sink_backlog_events", "Events a sink has not got yet.", labels=["sink"])
+    oldest = GaugeMetricFamily("inferfleet_sink_lag_seconds", "Age of the oldest of them.", labels=["sink"])
+    delivered = CounterMetricFamily("inferfleet_sink_delivered", "Events delivered.", labels=["sink"])
+    failures = CounterMetricFamily("inferfleet_sink_failures", "Failed attempts to deliver.", labels=["sink"])
+    for sink in report.sinks:
+        backlog.add_metric([sink.name], sink.backlog)
+        oldest.add_metric([sink.name], sink.oldest_seconds)
+        delivered.add_metric([sink.name], sink.delivered)
+        failures.add_metric([sink.name], sink.failures)
+    yield from (backlog, oldest, delivered, failures)
