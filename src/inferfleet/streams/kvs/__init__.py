@@ -1,0 +1,1 @@
+"""Kinesis Video Streams: the bytes (EBML, Matroska, fragments) and the clients that carry them."""
