@@ -52,19 +52,20 @@ def load(config: ModelConfig, *, cache: Path | None = None) -> Detector | Classi
         precision=config.precision,
         device=device,
     )
-    engine = _build(config, plan, folder)
+    engine = _choose(config, plan, folder)
+    _warm_up(engine, plan.batch_sizes, onnx.signature.size)
     identity = Identity(
         name=file.path.stem,
         digest=file.digest,
         names=names.resolve(config, family.classes, onnx.signature.names),
-        input_size=plan.size,
+        input_size=onnx.signature.size,
         batch_sizes=plan.batch_sizes,
     )
     structlog.get_logger().info(
         "model loaded",
         model=identity.name,
         family=family.name,
-        size=f"{plan.size[0]}x{plan.size[1]}",
+        size="{}x{}".format(*identity.input_size),
         engine=engine.name,
         device=engine.device,
         precision=engine.precision,
@@ -135,12 +136,10 @@ def _device(config: ModelConfig) -> str:
     return "cuda:0" if offered and Path("/dev/nvidiactl").exists() else "cpu"
 
 
-def _build(config: ModelConfig, plan: Plan, cache: Path) -> Engine:
-    """Builds the engine and runs each batch size once, so that the first picture does not wait."""
-    engine = _choose(config, plan, cache)
-    for size in plan.batch_sizes:
-        engine.run(np.zeros((size, plan.size[1], plan.size[0], 3), np.uint8))
-    return engine
+def _warm_up(engine: Engine, batches: tuple[int, ...], size: tuple[int, int]) -> None:
+    """Runs each batch size once, so that the first picture does not wait."""
+    for batch in batches:
+        engine.run(np.zeros((batch, size[1], size[0], 3), np.uint8))
 
 
 def _choose(config: ModelConfig, plan: Plan, cache: Path) -> Engine:

@@ -20,7 +20,7 @@ class Plan:
     Attributes:
         model: The ONNX file's bytes (external weights included).
         picture_input: The name of the input that takes the picture.
-        size: Width and height of that input.
+        size: Width and height of that input; None where each batch has its own (of a few, or memory grows).
         outputs: The names of the outputs to return, in order.
         preprocessing: Normalisation and channel order, to be built into the graph.
         constants: Further inputs and the row that each picture gets in them.
@@ -31,7 +31,7 @@ class Plan:
 
     model: bytes
     picture_input: str
-    size: tuple[int, int]
+    size: tuple[int | None, int | None]
     outputs: tuple[str, ...]
     preprocessing: Preprocessing
     constants: Mapping[str, NDArray[Any]]

@@ -82,7 +82,8 @@ def _built(core: Any, plan: Plan, size: int) -> Any:
     from openvino.preprocess import PrePostProcessor
 
     model = core.read_model(plan.model)
-    shapes = {plan.picture_input: [size, 3, plan.size[1], plan.size[0]]}
+    wide, high = (side or -1 for side in plan.size)
+    shapes = {plan.picture_input: [size, 3, high, wide]}
     shapes.update({name: [size, *row.shape] for name, row in plan.constants.items()})
     model.reshape(shapes)
     builder = PrePostProcessor(model)

@@ -51,7 +51,7 @@ def with_preprocessing(plan: Plan, batch: int | None) -> Any:
     current = step("Transpose", [current], perm=[0, 3, 1, 2])
     nodes.append(helper.make_node("Cast", [current], [plan.picture_input], to=wanted))
 
-    shape = [batch if batch is not None else "batch", plan.size[1], plan.size[0], 3]
+    shape = [batch or "batch", plan.size[1] or "height", plan.size[0] or "width", 3]
     at = list(graph.input).index(original)
     graph.input.remove(original)
     graph.input.insert(at, helper.make_tensor_value_info(PICTURE, TensorProto.UINT8, shape))
