@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_
 from inferfleet.config.base import Misfit, Model
 from inferfleet.config.geometry import MinBox, Polygon, Segment
 from inferfleet.config.model import ModelConfig
-from inferfleet.config.sinks import Sink
+from inferfleet.config.sinks import Sink, Sinks
 from inferfleet.config.sources import FileSource, ImagesSource, Source
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -228,7 +228,7 @@ class CamerasFile(Model):
     """What every camera has unless it says otherwise."""
     cameras: tuple[Camera, ...] = ()
     """The cameras."""
-    sinks: Annotated[tuple[Sink, ...], Field(min_length=1)] = (Sink.model_validate("stdout"),)
+    sinks: Sinks = (Sink.model_validate("stdout"),)
     """Where events go; each sink gets all of them."""
     spool: SpoolConfig = SpoolConfig()
     """Where events wait until the sinks have them."""
