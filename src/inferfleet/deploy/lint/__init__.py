@@ -1,0 +1,1 @@
+"""The linter's core: what a rule sees, what it says, and how the two are brought together."""

@@ -1,0 +1,1 @@
+"""Instances, launch templates and capacity providers."""

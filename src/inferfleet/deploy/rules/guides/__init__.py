@@ -1,0 +1,1 @@
+"""What a guide tells its reader."""

@@ -1,0 +1,1 @@
+"""Images, and the application inside them."""

@@ -1,0 +1,1 @@
+"""Routes, security groups, endpoints and load balancers."""

@@ -1,0 +1,1 @@
+"""Scaling policies, alarms and dashboards."""
