@@ -10,6 +10,8 @@ import structlog
 
 from inferfleet.errors import InputError
 
+CHATTY = ("uvicorn", "watchfiles", "botocore", "urllib3", "httpx")
+"""Libraries whose progress is nobody's business; their warnings are."""
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -47,6 +49,8 @@ def set_up(level: str, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

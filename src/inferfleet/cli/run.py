@@ -44,6 +44,8 @@ def run(
 
     Example: `inferfleet run --config cameras.yaml`
     """
+    import structlog
+
     from inferfleet import logs
     from inferfleet.config.base import read
     from inferfleet.config.cameras import CamerasFile
@@ -65,6 +67,7 @@ def run(
     signal.signal(signal.SIGINT, on_stop)
     signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=reloader.reload, daemon=True).start())
     server.start()
+    structlog.get_logger(__name__).info("serving", host=http_host, port=server.port)
     try:
         worker.start()
         reloader.start()

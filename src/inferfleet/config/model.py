@@ -143,3 +143,12 @@ class ModelConfig(Model):
         if self.engine == "openvino" and self.device.startswith(("cuda", "tensorrt")):
             raise ValueError(f"OpenVINO has no device {self.device}; use engine: onnxruntime (or leave engine out)")
         return self
+
+    def anchored(self, base: Path) -> Self:
+        """Returns the same settings with local files (the model, its names) looked for below `base`."""
+        changes: dict[str, str] = {}
+        if "://" not in self.path and not self.path.startswith("zoo:"):
+            changes["path"] = str(base / self.path)
+        if isinstance(self.names, str) and (base / self.names).is_file():
+            changes["names"] = str(base / self.names)
+        return self.model_copy(update=changes)

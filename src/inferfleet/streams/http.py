@@ -14,11 +14,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from inferfleet.config.cameras import Camera
 from inferfleet.errors import OutsideError
+from inferfleet.streams.annotate import marks_of, outlines_of
+from inferfleet.streams.delivery.snapshots import encode_picture
+from inferfleet.streams.lane import Seen
 from inferfleet.streams.worker import Worker
-from inferfleet.vision.draw import annotate_jpeg
+from inferfleet.vision.draw import annotate
 
 _STOP_SECONDS = 3
+_QUALITY = 85
 
 
 def build_app(worker: Worker) -> Starlette:
@@ -45,8 +50,7 @@ def build_app(worker: Worker) -> Starlette:
             return JSONResponse({"error": f"there is no camera {camera!r}"}, 404)
         if lane.seen is None:
             return JSONResponse({"error": f"camera {camera!r} has shown no frame yet"}, 503, {"Retry-After": "1"})
-        seen = lane.seen
-        jpeg = await run_in_threadpool(annotate_jpeg, seen.frame.picture.bgr(), seen.tracks, lane.camera)
+        jpeg = await run_in_threadpool(_draw, lane.camera, lane.seen)
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     return Starlette(
@@ -58,6 +62,12 @@ def build_app(worker: Worker) -> Starlette:
             Route("/snapshot/{camera}.jpg", snapshot),
         ]
     )
+
+
+def _draw(camera: Camera, seen: Seen) -> bytes:
+    picture = seen.frame.picture
+    marks = marks_of(track for track in seen.tracks if track.confirmed)
+    return encode_picture(annotate(picture.bgr(), marks, outlines_of(camera, picture, seen.tracks)), "jpeg", _QUALITY)
 
 
 class HttpServer:

@@ -16,6 +16,7 @@ import structlog
 
 from inferfleet.config.cameras import Camera
 from inferfleet.streams.analysis import CameraAnalysis, ModelInfo, TrackView
+from inferfleet.streams.annotate import outlines_of
 from inferfleet.streams.batcher import Batcher, Job
 from inferfleet.streams.camera import CameraReader
 from inferfleet.streams.checkpoint import Checkpoint
@@ -213,7 +214,8 @@ class Lane:
     def _item(self, event: Event, frame: Frame, tracks: tuple[TrackView, ...]) -> Item:
         if self._outlets.snapshots is None:
             return Item(event)
-        return self._outlets.snapshots.attach(event, frame.picture, tracks)
+        outlines = outlines_of(self.camera, frame.picture, tracks)
+        return self._outlets.snapshots.attach(event, frame.picture, tracks, outlines)
 
     def _append(self, items: Sequence[Item], token: str) -> None:
         self._outlets.spool.append(items, Checkpoint(self.camera.id, token, self._analysis.state()))

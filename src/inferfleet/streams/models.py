@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from inferfleet.config.cameras import Camera, CamerasFile, Detect
 from inferfleet.config.model import ModelConfig
@@ -27,8 +28,8 @@ class ModelUse:
     least: float
 
 
-def uses_of(config: CamerasFile) -> dict[str, tuple[ModelUse, ...]]:
-    """Returns, for each enabled camera, the model of each of its detect steps."""
+def uses_of(config: CamerasFile, base: Path) -> dict[str, tuple[ModelUse, ...]]:
+    """Returns, for each enabled camera, the model of each of its detect steps; local files are below `base`."""
     cameras = [camera for camera in config.cameras if camera.enabled]
     least: dict[str, float] = {}
     for camera in cameras:
@@ -37,7 +38,7 @@ def uses_of(config: CamerasFile) -> dict[str, tuple[ModelUse, ...]]:
             least[name] = min(least.get(name, 1.0), _least_score(camera, step))
     return {
         camera.id: tuple(
-            ModelUse(name, config.models[name], least[name])
+            ModelUse(name, config.models[name].anchored(base), least[name])
             for name in (config.model_of(step) for step in camera.detect_steps)
         )
         for camera in cameras

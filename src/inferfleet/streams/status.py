@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import get_args
 
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from inferfleet.streams.camera import STATES
+from inferfleet.streams.camera import CameraState
 from inferfleet.streams.delivery import SinkStatus
 from inferfleet.streams.lane import Lane
 
@@ -56,7 +57,7 @@ class WorkerReport(msgspec.Struct, frozen=True):
     ready: bool
     cameras: list[CameraReport]
     models: Mapping[str, str]
-    sinks: list[SinkStatus]
+    sinks: Sequence[SinkStatus]
     spool_bytes: int
     spool_full: bool
 
@@ -117,7 +118,7 @@ def scrape(report: WorkerReport) -> Iterable[Metric]:
         "inferfleet_frames_displaced", "Frames that a newer one displaced before a model was free.", labels=["camera"]
     )
     for camera in report.cameras:
-        for name in STATES:
+        for name in get_args(CameraState):
             state.add_metric([camera.id, name], float(camera.state == name))
         if camera.last_frame_time:
             seen.add_metric([camera.id], camera.last_frame_time.timestamp())

@@ -99,7 +99,7 @@ class Worker:
             OutsideError: A model's file cannot be fetched; everything stays as it was.
         """
         with self._lock:
-            uses = uses_of(config)
+            uses = uses_of(config, self._base)
             plans = {c.id: _Plan(c, uses[c.id]) for c in config.cameras if c.enabled}
             wanted = [use for plan in plans.values() for use in plan.uses]
             self._models.load(wanted)
