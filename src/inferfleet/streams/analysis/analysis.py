@@ -70,7 +70,7 @@ class CameraAnalysis:
         self._number = 0
         self._clock: int | None = None
         self._size: tuple[int, int] | None = None
-        self._tracker = Tracker(camera.id, self._filter.labels, camera.tracking, camera.confirm, camera.cooldown)
+        self._tracker = Tracker(camera, self._filter.labels)
         self._tallies = {name: Tally() for name, zone in camera.zones.items() if "count" in zone.events}
 
     def step(self, frame: Frame, found: Sequence[Detections]) -> Outcome:
@@ -84,11 +84,12 @@ class CameraAnalysis:
             ValueError: There is not one `Detections` for each detect step.
         """
         events: list[Event] = []
+        objects = self._filter(found, (frame.picture.width, frame.picture.height))
         clock, seconds = self._advance(microseconds(frame.time), events)
         moment = Moment.of(frame, clock)
         self._fit(moment.size, events)
         self._farewell(self._tracker.expire(clock, self._number), events)
-        seen = self._tracker.step(self._filter(found, moment.size), moment, self._number, seconds)
+        seen = self._tracker.step(objects, moment, self._number, seconds)
         self._number += 1
         held = self._locate(seen)
         self._note_crossings(seen)
@@ -97,7 +98,7 @@ class CameraAnalysis:
                 track.detected = True
                 if self._camera.detection_events:
                     events.append(self._announce.detection(track))
-            events += self._presence.move(track, {name: inside[index] for name, inside in held.items()})
+            events += self._presence.move(track, held[index])
             if track.confirmed:
                 events += self._crossed(track)
                 events += self._read(track, frame) if seen.strong[index] else ()
@@ -200,11 +201,14 @@ class CameraAnalysis:
         for track in ended:
             events += self._presence.end(track)
 
-    def _locate(self, seen: Sightings) -> dict[str, list[bool]]:
-        if not seen.tracks:
-            return {}
-        inside = {name: [name in track.stays for track in seen.tracks] for name in self._camera.zones}
-        return self._regions.locate(seen.now, [track.label for track in seen.tracks], inside)
+    def _locate(self, seen: Sightings) -> list[list[bool]]:
+        """For each track that was seen, whether it is in each zone."""
+        tracks, zones = seen.tracks, self._camera.zones
+        if not tracks or not zones:
+            return [[]] * len(tracks)
+        inside = np.array([[name in track.stays for track in tracks] for name in zones], np.bool_)
+        located: list[list[bool]] = self._regions.locate(seen.now, [track.label for track in tracks], inside).T.tolist()
+        return located
 
     def _note_crossings(self, seen: Sightings) -> None:
         for crossing in self._lines.cross(seen.tracks, seen.before, seen.now):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+MOST_CANDIDATES = 50
+"""So many different texts are remembered for one object; the weakest is forgotten for another."""
+
 
 class Candidate(msgspec.Struct):
     """One text that was read.
@@ -52,6 +55,8 @@ class Ballot(msgspec.Struct):
         if self.decided:
             return None
         key = "".join(value.split())
+        if key not in self.candidates and len(self.candidates) == MOST_CANDIDATES:
+            del self.candidates[min(self.candidates, key=lambda one: _strength(self.candidates[one]))]
         candidate = self.candidates.setdefault(key, Candidate(value, confidence, 0.0, 0))
         if confidence > candidate.best:
             candidate.value, candidate.best = value, confidence
@@ -62,4 +67,8 @@ class Ballot(msgspec.Struct):
 
     def leader(self) -> Candidate | None:
         """The text with the most votes; of equal ones the more confident, then the one read first."""
-        return max(self.candidates.values(), key=lambda one: (one.votes, one.confidence), default=None)
+        return max(self.candidates.values(), key=_strength, default=None)
+
+
+def _strength(candidate: Candidate) -> tuple[int, float]:
+    return candidate.votes, candidate.confidence

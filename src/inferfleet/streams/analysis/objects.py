@@ -90,7 +90,12 @@ class Filter:
         Args:
             found: What each detect step found, in order.
             size: Width and height of the picture in pixels.
+
+        Raises:
+            ValueError: There is not one `Detections` for each detect step.
         """
+        if len(found) != len(self._steps):
+            raise ValueError(f"{len(self._steps)} detect steps, but the detections of {len(found)}")
         parts = [self._of_step(index, one, size) for index, one in enumerate(found)]
         if len(parts) == 1:
             return _without_doubles(parts[0])

@@ -27,17 +27,17 @@ class Presence:
         self._cooldown = cooldown
         self._announce = announce
 
-    def move(self, track: Track, held: Mapping[str, bool]) -> Iterator[Event]:
+    def move(self, track: Track, held: Sequence[bool]) -> Iterator[Event]:
         """Follows a track that was just seen.
 
         Args:
             track: The track; its stays are kept.
-            held: For each zone, whether the track is in it.
+            held: Whether it is in each zone, in the order of the configuration.
         """
         clock = track.seen.clock
-        for name, zone in self._zones.items():
+        for (name, zone), inside in zip(self._zones.items(), held, strict=True):
             stay = track.stays.get(name)
-            if not held[name]:
+            if not inside:
                 if stay is not None:
                     yield from self._left(track, name, stay, clock)
                 continue

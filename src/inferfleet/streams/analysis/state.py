@@ -62,7 +62,7 @@ class _Header(msgspec.Struct):
 
 def fingerprint(camera: Camera, models: Sequence[ModelInfo]) -> str:
     """Returns a hash of everything that gives a state its meaning: the camera's analysis and its models."""
-    kept = {"id", "steps", "zones", "lines", "tracking", "confirm", "cooldown", "detection_events"}
+    kept = {"id", "steps", "zones", "lines", "tracking", "confirm", "cooldown", "detection_events", "fps_target"}
     parts = [camera.model_dump_json(include=kept)]
     parts += [part for model in models for part in (model.name, model.digest, *model.names)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

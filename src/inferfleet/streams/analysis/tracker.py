@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from msgspec.structs import replace
 
-from inferfleet.config.cameras import Confirm, Tracking
+from inferfleet.config.cameras import Camera
 from inferfleet.streams.analysis.association import Expected, associate
 from inferfleet.streams.analysis.boxes import F64
 from inferfleet.streams.analysis.confirm import MOST_REMEMBERED, is_hopeless, note_sighting, returning
@@ -50,25 +50,20 @@ class Tracker:
         ended: Believed tracks that ended less than the cooldown ago.
     """
 
-    def __init__(
-        self, camera: str, labels: Sequence[str], tracking: Tracking, confirm: Confirm, cooldown: float
-    ) -> None:
+    def __init__(self, camera: Camera, labels: Sequence[str]) -> None:
         """Makes a tracker.
 
         Args:
-            camera: The camera's id, which goes into the tracks' ids.
+            camera: The camera; its id goes into the tracks' ids.
             labels: The class names that `Objects.labels` stands for.
-            tracking: How to join.
-            confirm: When a track is believed.
-            cooldown: How long, in seconds, an object that comes back to its place is known again.
         """
-        self._camera = camera
+        self._camera = camera.id
         self._labels = tuple(labels)
         self._number = {label: number for number, label in enumerate(labels)}
-        self._tracking = tracking
-        self._confirm = confirm
-        self._gap = round(tracking.max_gap * SECOND)
-        self._memory = round(cooldown * SECOND)
+        self._least = camera.tracking.iou
+        self._confirm = camera.confirm
+        self._gap = round(longest_gap(camera) * SECOND)
+        self._memory = round(camera.cooldown * SECOND)
         self.tracks: list[Track] = []
         self.motion = Motion()
         self.ended: list[Track] = []
@@ -151,7 +146,7 @@ class Tracker:
             np.array([track.confirmed for track in tracks], np.bool_),
             np.array([track.sightings == 1 and not gap for track, gap in zip(tracks, missed, strict=True)], np.bool_),
         )
-        return associate(expected, objects, self._tracking.iou)
+        return associate(expected, objects, self._least)
 
     def _see(self, track: Track, objects: Objects, column: int, moment: Moment, number: int) -> None:
         score = float(objects.scores[column])
@@ -179,11 +174,16 @@ class Tracker:
             seen=moment,
             latest=number,
         )
-        former = returning(label, box, self.ended, self._tracking.iou)
+        former = returning(label, box, self.ended, self._least)
         if former is not None:
             self.ended.remove(former)
             _take_up(track, former)
         return track
+
+
+def longest_gap(camera: Camera) -> float:
+    """Returns the seconds after which an unseen track ends: `max_gap`, but never less than two frames of the target."""
+    return max(camera.tracking.max_gap, 2 / camera.fps_target if camera.fps_target else 0.0)
 
 
 def _take_up(track: Track, former: Track) -> None:
