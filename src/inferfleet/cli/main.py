@@ -29,7 +29,7 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Runs the command line and exits with its code (0 done, 1 input, 2 usage, 3 the outside world, 130 interrupted)."""
+    """Runs the command line and exits: 0 done, 1 input, 2 usage, 3 the outside world, 130 interrupted."""
     wanted = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
     try:
         build(wanted)()

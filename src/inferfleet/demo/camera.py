@@ -49,7 +49,7 @@ class Camera:
 
     def to_view(self, points: Array) -> Array:
         """World points [N, 3] to camera space [N, 3]: right, up, depth, in metres."""
-        return (points - np.array([0.0, 0.0, self.mount])) @ self._rotation.T
+        return np.asarray((points - np.array([0.0, 0.0, self.mount])) @ self._rotation.T)
 
     def to_pixels(self, view: Array) -> Array:
         """Camera-space points [N, 3] with positive depth to pixels [N, 2]."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from inferfleet.demo.brush import Brush
+from inferfleet.demo.brush import Brush, normal_of
 from inferfleet.demo.camera import Array
 from inferfleet.demo.light import Colour
 
@@ -70,12 +70,13 @@ class Body:
 
     def world(self, points: Sequence[Point] | Array) -> Array:
         """Own points [N, 3] as world points [N, 3]."""
-        return np.asarray(points, np.float64) * self._size @ self._turn.T + self._origin
+        own: Array = np.asarray(points, np.float64) * self._size
+        return np.asarray(own @ self._turn.T + self._origin)
 
     def face(self, points: Sequence[Point], outward: Point, colour: Colour, *, shines: bool = False) -> Array | None:
         """Fills a flat polygon whose front looks along `outward`; see `Brush.face`."""
         corners = np.asarray(points, np.float64)
-        normal = np.cross(corners[1] - corners[0], corners[2] - corners[1])
+        normal = normal_of(corners)
         if float(normal @ np.asarray(outward)) < 0.0:
             corners = corners[::-1]
         return self.brush.face(self.world(corners), colour, shines=shines)
@@ -122,7 +123,7 @@ class Body:
     def limb(self, start: Point, end: Point, start_radius: float, end_radius: float, colour: Colour) -> None:
         """Fills a round limb between two own points, radii in metres; see `Brush.limb`."""
         ends = self.world([start, end])
-        self.brush.limb(ends[0], ends[1], start_radius * self._size, end_radius * self._size, colour)
+        self.brush.limb(ends[0], ends[1], (start_radius * self._size, end_radius * self._size), colour)
 
     def blob(self, centres: Sequence[Point], radii: Sequence[float], colour: Colour, facing: float = 0.5) -> None:
         """Fills the hull of balls at own points; see `Brush.blob`."""

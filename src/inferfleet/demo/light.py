@@ -14,6 +14,11 @@ LightName = Literal["day", "dusk", "night", "overcast"]
 WeatherName = Literal["clear", "rain", "fog"]
 
 
+def darker(colour: Colour, share: float) -> Colour:
+    """`share` of a colour's brightness."""
+    return colour[0] * share, colour[1] * share, colour[2] * share
+
+
 @dataclass(frozen=True)
 class Light:
     """How a time of day looks.
@@ -43,7 +48,7 @@ LIGHTS: dict[LightName, Light] = {
     "day": Light((0.98, 1.0, 1.0), 0.62, (-0.45, -0.4, 0.8), (205, 150, 90), (235, 220, 200), 0.42, False, 2.5),
     "overcast": Light((0.88, 0.86, 0.83), 0.85, (0.0, -0.1, 0.99), (190, 182, 172), (212, 208, 202), 0.18, False, 3.5),
     "dusk": Light((0.62, 0.56, 0.60), 0.75, (0.8, 0.3, 0.5), (120, 82, 62), (110, 150, 225), 0.22, True, 5.0),
-    "night": Light((0.40, 0.33, 0.31), 0.85, (0.2, -0.3, 0.93), (38, 24, 16), (66, 48, 38), 0.12, True, 7.0),
+    "night": Light((0.47, 0.41, 0.39), 0.85, (0.2, -0.3, 0.93), (38, 24, 16), (66, 48, 38), 0.12, True, 7.0),
 }
 
 

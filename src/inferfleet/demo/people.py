@@ -25,7 +25,11 @@ def draw_person(brush: Brush, pose: Pose, look: Look) -> None:
     _arm(body, far, swing * far, look.paint, skin)
     _leg(body, near, -swing * near, look.accent, shoes)
     if look.variant % 3 == 1:  # a long coat or skirt
-        body.blob([(0.0, 0.1, 0.95), (0.0, -0.1, 0.95), (0.02, 0.16, 0.6), (0.02, -0.16, 0.6)], [0.12, 0.12, 0.09, 0.09], look.paint)
+        body.blob(
+            [(0.0, 0.1, 0.95), (0.0, -0.1, 0.95), (0.02, 0.16, 0.6), (0.02, -0.16, 0.6)],
+            [0.12, 0.12, 0.09, 0.09],
+            look.paint,
+        )
     shoulders: list[Point] = [(0.0, 0.17, 1.38), (0.0, -0.17, 1.38), (0.0, 0.1, 0.95), (0.0, -0.1, 0.95)]
     if look.variant % 4 == 2:
         body.blob([(-0.17, 0.0, 1.32), (-0.19, 0.0, 1.02)], [0.14, 0.16], mix(look.accent, (40.0, 60.0, 170.0), 0.6))

@@ -109,15 +109,20 @@ def _car(body: Body, air: Atmosphere, pose: Pose, look: Look) -> Drawn:
     body.prism(shape.hull, shape.half, shape.half, look.paint)
     for side in (1.0, -1.0):
         body.face(
-            [(x, side * (shape.half + 0.005), z) for x, z in ((back + 0.1, 0.34), (front - 0.1, 0.32), (front - 0.1, 0.42), (back + 0.1, 0.44))],
+            [
+                (x, side * (shape.half + 0.005), z)
+                for x, z in ((back + 0.1, 0.34), (front - 0.1, 0.32), (front - 0.1, 0.42), (back + 0.1, 0.44))
+            ],
             (0.0, side, 0.0),
             mix(look.paint, UNDER, 0.7),
         )
     _wheels(body, shape.wheels, shape.half, 0.33, pose.travelled)
     body.prism(shape.cabin, shape.half - 0.06, shape.half - 0.24, mix(look.paint, (255.0, 255.0, 255.0), 0.06))
     _car_glass(body, shape)
-    _lamps(body, air, (front, back), shape.half - 0.28, shape.hull[2][1] + 0.03, (0.38, 0.16))
-    body.face([(front + 0.01, y, z) for y, z in ((-0.4, 0.48), (0.4, 0.48), (0.4, 0.62), (-0.4, 0.62))], (1, 0, 0), UNDER)
+    _lamps(body, air, front, back, _Lamps(shape.half - 0.28, shape.hull[2][1] + 0.03, 0.38, 0.16))
+    body.face(
+        [(front + 0.01, y, z) for y, z in ((-0.4, 0.48), (0.4, 0.48), (0.4, 0.62), (-0.4, 0.62))], (1, 0, 0), UNDER
+    )
     return _plates(body, look, front, back, 0.36)
 
 
@@ -163,18 +168,30 @@ def _truck(body: Body, air: Atmosphere, pose: Pose, look: Look) -> Drawn:
     for part in parts:
         part()
     _wheels(body, axles, half, 0.5, pose.travelled)
-    _lamps(body, air, (front, back), half - 0.3, 0.72, (0.36, 0.2))
+    _lamps(body, air, front, back, _Lamps(half - 0.3, 0.72, 0.36, 0.2))
     return _plates(body, look, front, back, 0.44)
 
 
 def _cab(body: Body, look: Look, half: float, front: float) -> None:
     top = 2.75
-    body.prism([(1.9, 0.5), (front, 0.45), (front, 1.45), (front - 0.3, top), (1.9, top)], half, half - 0.08, look.paint)
-    pane = [(front - 0.02 - 0.3 * (z - 1.45) / 1.3 + 0.03, y, z) for y, z in ((-1.0, 1.5), (1.0, 1.5), (0.95, 2.45), (-0.95, 2.45))]
+    body.prism(
+        [(1.9, 0.5), (front, 0.45), (front, 1.45), (front - 0.3, top), (1.9, top)], half, half - 0.08, look.paint
+    )
+    pane = [
+        (front - 0.02 - 0.3 * (z - 1.45) / 1.3 + 0.03, y, z)
+        for y, z in ((-1.0, 1.5), (1.0, 1.5), (0.95, 2.45), (-0.95, 2.45))
+    ]
     body.face(pane, (1.0, 0.0, 0.2), mix(GLASS, (190.0, 170.0, 150.0), 0.2))
-    body.face([(front + 0.01, y, z) for y, z in ((-0.75, 0.95), (0.75, 0.95), (0.75, 1.3), (-0.75, 1.3))], (1, 0, 0), UNDER)
+    body.face(
+        [(front + 0.01, y, z) for y, z in ((-0.75, 0.95), (0.75, 0.95), (0.75, 1.3), (-0.75, 1.3))], (1, 0, 0), UNDER
+    )
     for side in (1.0, -1.0):
-        door = [(2.6, side * (half - 0.01), 1.5), (3.65, side * (half - 0.01), 1.5), (3.45, side * (half - 0.05), 2.35), (2.6, side * (half - 0.05), 2.35)]
+        door = [
+            (2.6, side * (half - 0.01), 1.5),
+            (3.65, side * (half - 0.01), 1.5),
+            (3.45, side * (half - 0.05), 2.35),
+            (2.6, side * (half - 0.05), 2.35),
+        ]
         body.face(door, (0.0, side, 0.0), GLASS)
 
 
@@ -187,7 +204,12 @@ def _load(body: Body, look: Look, half: float, back: float) -> None:
         ribs = np.linspace(back + 0.4, 1.2, 6)
         for side in (1.0, -1.0):
             for x in ribs:
-                rib = [(x, side * (half + 0.04), 1.05), (x + 0.12, side * (half + 0.04), 1.05), (x + 0.12, side * (half + 0.06), 2.18), (x, side * (half + 0.06), 2.18)]
+                rib = [
+                    (x, side * (half + 0.04), 1.05),
+                    (x + 0.12, side * (half + 0.04), 1.05),
+                    (x + 0.12, side * (half + 0.06), 2.18),
+                    (x, side * (half + 0.06), 2.18),
+                ]
                 body.face(rib, (0.0, side, 0.0), mix(look.accent, UNDER, 0.35))
         return
     tall = 3.45 if variant == 0 else 3.15
@@ -196,10 +218,20 @@ def _load(body: Body, look: Look, half: float, back: float) -> None:
     stripe = look.paint if variant == 0 else (235.0, 235.0, 235.0)
     for side in (1.0, -1.0):
         y = side * (half + 0.04)
-        body.face([(x, y, z) for x, z in ((back + 0.5, 1.55), (1.1, 1.75), (1.1, 2.3), (back + 0.5, 2.1))], (0.0, side, 0.0), stripe)
-        body.face([(x, y, z) for x, z in ((back, 0.95), (1.6, 0.95), (1.6, 1.05), (back, 1.05))], (0.0, side, 0.0), UNDER)
+        body.face(
+            [(x, y, z) for x, z in ((back + 0.5, 1.55), (1.1, 1.75), (1.1, 2.3), (back + 0.5, 2.1))],
+            (0.0, side, 0.0),
+            stripe,
+        )
+        body.face(
+            [(x, y, z) for x, z in ((back, 0.95), (1.6, 0.95), (1.6, 1.05), (back, 1.05))], (0.0, side, 0.0), UNDER
+        )
     for y in (-0.02, half - 0.1, -half + 0.06):
-        body.face([(back - 0.01, yy, z) for yy, z in ((y, 1.0), (y + 0.05, 1.0), (y + 0.05, tall - 0.1), (y, tall - 0.1))], (-1, 0, 0), mix(paint, UNDER, 0.55))
+        body.face(
+            [(back - 0.01, yy, z) for yy, z in ((y, 1.0), (y + 0.05, 1.0), (y + 0.05, tall - 0.1), (y, tall - 0.1))],
+            (-1, 0, 0),
+            mix(paint, UNDER, 0.55),
+        )
 
 
 def _bus(body: Body, air: Atmosphere, pose: Pose, look: Look) -> Drawn:
@@ -207,27 +239,46 @@ def _bus(body: Body, air: Atmosphere, pose: Pose, look: Look) -> Drawn:
     axles = (-3.4, 3.2)
     body.box((back + 0.3, front - 0.3), (-half + 0.1, half - 0.1), (0.15, 0.5), UNDER)
     _tyres(body, axles, half, 0.48)
-    body.prism([(back, 0.36), (front, 0.34), (front, 1.3), (front - 0.18, top), (back + 0.08, top)], half, half - 0.06, look.paint)
+    body.prism(
+        [(back, 0.36), (front, 0.34), (front, 1.3), (front - 0.18, top), (back + 0.08, top)],
+        half,
+        half - 0.06,
+        look.paint,
+    )
     lit = air.light.lamps
     glass = (150.0, 205.0, 225.0) if lit else GLASS
     for side in (1.0, -1.0):
         y = side * (half + 0.005)
-        body.face([(x, y, z) for x, z in ((back, 0.4), (front, 0.4), (front, 0.85), (back, 0.85))], (0.0, side, 0.0), look.accent)
+        body.face(
+            [(x, y, z) for x, z in ((back, 0.4), (front, 0.4), (front, 0.85), (back, 0.85))],
+            (0.0, side, 0.0),
+            look.accent,
+        )
         for index in range(7):
             x = back + 0.35 + index * 1.52
             pane = [(x, y, 1.45), (x + 1.36, y, 1.45), (x + 1.36, y - side * 0.03, 2.5), (x, y - side * 0.03, 2.5)]
             body.face(pane, (0.0, side, 0.0), glass, shines=lit)
     for x in (-0.7, 4.3):  # doors are on the right
-        door = [(x, -half - 0.012, 0.5), (x + 1.0, -half - 0.012, 0.5), (x + 1.0, -half + 0.02, 2.55), (x, -half + 0.02, 2.55)]
+        door = [
+            (x, -half - 0.012, 0.5),
+            (x + 1.0, -half - 0.012, 0.5),
+            (x + 1.0, -half + 0.02, 2.55),
+            (x, -half + 0.02, 2.55),
+        ]
         body.face(door, (0.0, -1.0, 0.0), mix(GLASS, UNDER, 0.4))
-    pane = [(front + 0.02 - 0.18 * (z - 1.3) / 1.75, y, z) for y, z in ((-1.12, 1.25), (1.12, 1.25), (1.1, 2.5), (-1.1, 2.5))]
+    pane = [
+        (front + 0.02 - 0.18 * (z - 1.3) / 1.75, y, z)
+        for y, z in ((-1.12, 1.25), (1.12, 1.25), (1.1, 2.5), (-1.1, 2.5))
+    ]
     body.face(pane, (1.0, 0.0, 0.05), mix(GLASS, (190.0, 170.0, 150.0), 0.15))
-    sign = [(front + 0.03 - 0.18 * (z - 1.3) / 1.75, y, z) for y, z in ((-0.9, 2.6), (0.9, 2.6), (0.9, 2.92), (-0.9, 2.92))]
+    sign = [
+        (front + 0.03 - 0.18 * (z - 1.3) / 1.75, y, z) for y, z in ((-0.9, 2.6), (0.9, 2.6), (0.9, 2.92), (-0.9, 2.92))
+    ]
     body.face(sign, (1.0, 0.0, 0.05), (40, 190, 250), shines=lit)
     rear = [(back - 0.01 + 0.08 * (z - 0.4) / 2.6, y, z) for y, z in ((-1.0, 1.7), (1.0, 1.7), (1.0, 2.6), (-1.0, 2.6))]
     body.face(rear, (-1.0, 0.0, 0.0), glass, shines=lit)
     _wheels(body, axles, half, 0.48, pose.travelled)
-    _lamps(body, air, (front, back), half - 0.3, 0.68, (0.4, 0.2))
+    _lamps(body, air, front, back, _Lamps(half - 0.3, 0.68, 0.4, 0.2))
     return _plates(body, look, front, back, 0.42)
 
 
@@ -247,23 +298,39 @@ def _wheels(body: Body, axles: Sequence[float], half: float, radius: float, trav
             rim = [(x + radius * np.cos(a), side * (half + 0.01), radius + radius * np.sin(a)) for a in turns]
             if body.face(rim, (0.0, side, 0.0), TYRE) is None:
                 continue
-            hub = [(x + 0.58 * radius * np.cos(a), side * (half + 0.015), radius + 0.58 * radius * np.sin(a)) for a in turns[::2]]
+            hub = [
+                (x + 0.58 * radius * np.cos(a), side * (half + 0.015), radius + 0.58 * radius * np.sin(a))
+                for a in turns[::2]
+            ]
             body.face(hub, (0.0, side, 0.0), HUB)
             angle = -travelled / radius
             for spoke in (angle, angle + np.pi / 2):
                 tip = (0.5 * radius * np.cos(spoke), 0.5 * radius * np.sin(spoke))
-                ends = [(x - tip[0], side * (half + 0.02), radius - tip[1]), (x + tip[0], side * (half + 0.02), radius + tip[1])]
+                ends = [
+                    (x - tip[0], side * (half + 0.02), radius - tip[1]),
+                    (x + tip[0], side * (half + 0.02), radius + tip[1]),
+                ]
                 body.path(ends, 0.07, (90, 88, 86))
 
 
-def _lamps(
-    body: Body, air: Atmosphere, ends: tuple[float, float], y: float, z: float, size: tuple[float, float]
-) -> None:
-    front, back = ends
-    wide, tall = size
+@dataclass(frozen=True)
+class _Lamps:
+    """Where the lamps sit: metres from the middle line and above the ground, width and height."""
+
+    y: float
+    z: float
+    wide: float
+    tall: float
+
+
+def _lamps(body: Body, air: Atmosphere, front: float, back: float, where: _Lamps) -> None:
+    y, z, wide, tall = where.y, where.z, where.wide, where.tall
     for side in (1.0, -1.0):
         for x, outward, colour in ((front + 0.02, 1.0, LAMP), (back - 0.02, -1.0, TAIL)):
-            corners = [(x, side * y + dy, z + dz) for dy, dz in ((-wide / 2, 0), (wide / 2, 0), (wide / 2, tall), (-wide / 2, tall))]
+            corners = [
+                (x, side * y + dy, z + dz)
+                for dy, dz in ((-wide / 2, 0), (wide / 2, 0), (wide / 2, tall), (-wide / 2, tall))
+            ]
             seen = body.face(corners, (outward, 0.0, 0.0), colour, shines=air.light.lamps)
             if seen is not None and air.light.lamps:
                 centre = body.world([(x, side * y, z + tall / 2)])[0]

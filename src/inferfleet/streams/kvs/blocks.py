@@ -39,7 +39,7 @@ def simple_block(data: Buffer, start: int, stop: int) -> list[Block]:
     Raises:
         Malformed: It is shorter than its own header, or its lacing does not add up.
     """
-    track, length = read_size(data, start)
+    track, length = read_size(data, start, stop)
     at = start + length + _TIMECODE_AND_FLAGS
     if at > stop:
         raise Malformed("a block is shorter than its header")
@@ -109,9 +109,9 @@ def _ebml(data: Buffer, at: int, stop: int, count: int) -> tuple[int, list[int]]
     """The first size as it is, each following one as a signed difference."""
     sizes: list[int] = []
     for _ in range(count):
-        value, length = read_size(data, at)
+        value, length = read_size(data, at, stop)
         at += length
-        if value == UNKNOWN_SIZE or at > stop:
+        if value == UNKNOWN_SIZE:
             raise Malformed("EBML lacing is cut off")
         sizes.append(sizes[-1] + value - (SIZE_MASK[length] >> 1) if sizes else value)
     return at, sizes

@@ -80,8 +80,8 @@ class Malformed(Exception):
     """The bytes are not EBML; the reader turns it into damage with its place."""
 
 
-def read_size(data: Buffer, at: int) -> tuple[int, int]:
-    """Reads a size (or any other variable-length integer) at `at`.
+def read_size(data: Buffer, at: int, stop: int) -> tuple[int, int]:
+    """Reads a size (or any other variable-length integer) at `at`, which ends by `stop`.
 
     Returns:
         The value, or UNKNOWN_SIZE, and the number of bytes it took.
@@ -89,7 +89,7 @@ def read_size(data: Buffer, at: int) -> tuple[int, int]:
     Raises:
         Malformed: No size begins so, or the data end within it.
     """
-    if at >= len(data) or not (length := SIZE_LENGTH[data[at]]) or at + length > len(data):
+    if at >= stop or not (length := SIZE_LENGTH[data[at]]) or at + length > stop:
         raise Malformed("a size is cut off or begins with a zero byte")
     mask = SIZE_MASK[length]
     value = int.from_bytes(data[at : at + length], "big") & mask
@@ -110,7 +110,7 @@ def children(data: Buffer, start: int, stop: int) -> Iterator[tuple[int, int, in
         id_length = ID_LENGTH[data[at]]
         if not id_length or at + id_length >= stop:
             raise Malformed("no element begins here")
-        size, size_length = read_size(data, at + id_length)
+        size, size_length = read_size(data, at + id_length, stop)
         body = at + id_length + size_length
         if size == UNKNOWN_SIZE or body + size > stop:
             raise Malformed("an element is larger than its parent")

@@ -326,7 +326,7 @@ class MatroskaReader:
         if end - at < _PROBE:
             self._need = at + _PROBE
             return False
-        size, length = read_size(data, at + len(_MAGIC))
+        size, length = read_size(data, at + len(_MAGIC), end)
         if 0 <= size <= _MAX_HEADER and data[at + len(_MAGIC) + length] in _BEGINS_HEADER:
             self._is_synced = True
         else:
