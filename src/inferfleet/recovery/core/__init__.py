@@ -1,0 +1,1 @@
+"""The decisions of GPU recovery as pure functions: standard library only, no clock, no network, nothing hidden."""

@@ -1,0 +1,517 @@
+"""A gang's way through recovery: it fails as one, stops as one, and starts again as one, on nodes that are in service.
+
+    submitted ─► waiting ─► starting ─► running ─► completed
+                    ▲          │           │
+                    └──── stopping ◄───────┘  (held while automatic action is paused)
+
+One live gang a job: a generation starts only when every task of the one before is known to have stopped, and the
+intent that started it can start no more, and a listing made after that moment found nothing alive.
+"""
+
+from collections import Counter
+from dataclasses import replace
+
+from inferfleet.recovery.core import nodes
+from inferfleet.recovery.core.model import (
+    FINAL_JOB_PHASES,
+    SETTLED,
+    IntentKind,
+    IntentStatus,
+    Job,
+    JobPhase,
+    NodePhase,
+    Notice,
+    Rung,
+    Severity,
+    StopCause,
+    Task,
+    TaskRole,
+    TaskStatus,
+)
+from inferfleet.recovery.core.observations import IntentResult, JobSubmitted, Started
+from inferfleet.recovery.core.state import Draft, in_the_way
+
+_STOP_TRIES = 3
+"""Stops asked for in vain before a person is called; asking goes on."""
+
+_NO_SUSPECT = {
+    StopCause.OUT_OF_MEMORY: "ran out of memory",
+    StopCause.NOT_STARTED: "could not start",
+    StopCause.CAPACITY: "lost its instance",
+    StopCause.SCHEDULER: "was stopped by ECS",
+    StopCause.OURS: "was stopped by recovery",
+}
+"""Causes that fail a gang but say nothing about a GPU."""
+
+
+def submit(draft: Draft, seen: JobSubmitted) -> None:
+    """Takes a new job in. One that is known already is left alone, so a submission may be repeated."""
+    if draft.job(seen.job) is not None:
+        return
+    job = Job(
+        id=seen.job,
+        size=seen.size,
+        gpus_per_task=seen.gpus_per_task,
+        launch=seen.launch,
+        phase=JobPhase.WAITING,
+        since=draft.now,
+        deadline=draft.now + draft.policy.capacity_deadline,
+    )
+    try_start(draft, draft.put_job(job))
+
+
+def on_task(draft: Draft, task: Task, before: Task | None) -> None:
+    """Counts a change of one of a gang's tasks, and acts if it ends the gang."""
+    job = draft.job(task.owner)
+    if job is None:
+        return
+    if task.generation != job.generation:
+        if task.live and before is None and task.generation < job.generation:
+            draft.ask(IntentKind.STOP_TASKS, job, "left over from an earlier start of the gang", tasks=(task.id,))
+        return
+    job = _count(draft, job, task, before)
+    if task.live:
+        _on_live(draft, job, task, new=before is None)
+        return
+    _on_stopped(draft, job, task)
+
+
+def _on_live(draft: Draft, job: Job, task: Task, *, new: bool) -> None:
+    node = draft.node(task.node)
+    if new and job.phase in FINAL_JOB_PHASES:
+        _stop(draft, job, "the job is over")
+    elif new and node is not None and node.fenced and draft.fleet.acting:
+        fail(draft, job, f"rank {task.rank} came up on {task.node}, which had been fenced meanwhile", draft.now)
+    elif task.status is TaskStatus.RUNNING:
+        _maybe_up(draft, job)
+
+
+def _count(draft: Draft, job: Job, task: Task, before: Task | None) -> Job:
+    up = task.status is TaskStatus.RUNNING or task.cause is StopCause.COMPLETED
+    was_up = before is not None and before.status is TaskStatus.RUNNING
+    return draft.put_job(
+        replace(
+            job,
+            launched=job.launched + (before is None),
+            running=job.running + (up and not was_up),
+            ended=job.ended + (not task.live),
+            succeeded=job.succeeded + (task.cause is StopCause.COMPLETED),
+        )
+    )
+
+
+def _maybe_up(draft: Draft, job: Job) -> None:
+    if job.phase is not JobPhase.STARTING or job.running < job.size:
+        return
+    draft.put_job(
+        replace(job, phase=JobPhase.RUNNING, since=draft.now, deadline=None, tries=0, incident="", missing=())
+    )
+    draft.note(job.incident, f"generation {job.generation} is up", outcome="restarted")
+
+
+def _on_stopped(draft: Draft, job: Job, task: Task) -> None:
+    cause = task.cause or StopCause.UNKNOWN
+    if cause is StopCause.USER:
+        user_stop(draft, job, task.stopped_at, f"a user stopped rank {task.rank}")
+        return
+    if cause is StopCause.FAILED and _is_suspect(draft, job, task):
+        _suspect_node(draft, job, task)
+        job = _now(draft, job)
+    if job.phase in (JobPhase.STARTING, JobPhase.RUNNING, JobPhase.HELD):
+        if cause is StopCause.COMPLETED:
+            _on_completed(draft, job)
+        elif cause is StopCause.UNKNOWN and job.phase is not JobPhase.HELD:
+            give_up(draft, job, f"rank {task.rank} vanished, and nothing says whether a user stopped it")
+        elif job.phase is not JobPhase.HELD:
+            text = _NO_SUSPECT.get(cause, f"failed with exit code {task.exit_code}")
+            fail(draft, job, f"rank {task.rank} on {task.node} {text}", task.stopped_at)
+    elif job.phase is JobPhase.STOPPING:
+        _finish_stop(draft, job)
+
+
+def _is_suspect(draft: Draft, job: Job, task: Task) -> bool:
+    """Whether a task that failed by itself speaks against its node: not if it died of the gang's end."""
+    if job.user_stopped_at is not None and task.stopped_at >= job.user_stopped_at:
+        return False
+    return job.failed_at is None or task.stopped_at <= job.failed_at + draft.policy.cascade_window
+
+
+def _suspect_node(draft: Draft, job: Job, task: Task) -> None:
+    first = job.failed_at is None
+    reason = f"rank {task.rank} of job {job.id} failed here with exit code {task.exit_code}"
+    nodes.suspect(draft, task.node, Rung.EXAMINE, reason, primary=first)
+
+
+def _on_completed(draft: Draft, job: Job) -> None:
+    if job.succeeded == job.size:
+        draft.put_job(replace(job, phase=JobPhase.COMPLETED, since=draft.now, deadline=None))
+        draft.note(job.incident, "completed", outcome="completed")
+    else:
+        _maybe_up(draft, job)
+
+
+def fail(draft: Draft, job: Job, reason: str, at: float) -> None:
+    """The gang has failed: stop what is left of it, so that it can start again."""
+    job = _now(draft, job)
+    if job.phase not in (JobPhase.STARTING, JobPhase.RUNNING, JobPhase.HELD):
+        return
+    now, policy = draft.now, draft.policy
+    failed_at = at or now
+    if job.phase is JobPhase.RUNNING and now - job.since >= policy.stable_after:
+        job = replace(job, attempts=0)
+    job = replace(job, failed_at=failed_at, reason=reason, since=now)
+    if not job.incident:
+        key = f"{job.id}.{job.seq + 1}"
+        draft.open_incident(key, f"job {job.id}", reason)
+        job = replace(job, incident=key, seq=job.seq + 1)
+    else:
+        draft.note(job.incident, reason)
+    if policy.dry_run:
+        draft.put_job(replace(job, phase=JobPhase.FAILED, deadline=None))
+        draft.note(job.incident, "dry run: would stop the gang and start it again", outcome="dry run")
+    elif not draft.fleet.acting:
+        draft.put_job(replace(job, phase=JobPhase.HELD, deadline=None))
+        draft.note(job.incident, "held: automatic action is paused")
+    else:
+        job = draft.put_job(replace(job, phase=JobPhase.STOPPING, deadline=now + policy.stop_deadline, tries=0))
+        _cancel_start(draft, job)
+        if job.live or not _start_is_over(draft, job):
+            _stop(draft, job, reason)
+        _finish_stop(draft, _now(draft, job))
+
+
+def release_hold(draft: Draft, job: Job) -> None:
+    """Goes on with a job that failed while automatic action was paused."""
+    if draft.fleet.acting:
+        fail(draft, job, job.reason, job.failed_at or draft.now)
+
+
+def user_stop(draft: Draft, job: Job, at: float, reason: str) -> None:
+    """A user's stop is final: the rest of the gang is stopped too, and nothing is restarted."""
+    stopped_at = min(at or draft.now, job.user_stopped_at or float("inf"))
+    if job.phase in FINAL_JOB_PHASES:
+        draft.put_job(replace(job, user_stopped_at=stopped_at))
+        return
+    job = draft.put_job(
+        replace(
+            job,
+            phase=JobPhase.STOPPED,
+            user_stopped_at=stopped_at,
+            since=draft.now,
+            deadline=draft.now + draft.policy.stop_deadline,
+            reason=reason,
+            missing=(),
+        )
+    )
+    draft.note(job.incident, reason, outcome="stopped by its user")
+    _cancel_start(draft, job)
+    if job.live or not _start_is_over(draft, job):
+        _stop(draft, job, reason)
+
+
+def give_up(draft: Draft, job: Job, why: str) -> None:
+    """Stops trying, and calls a person."""
+    if not job.incident:
+        key = f"{job.id}.{job.seq + 1}"
+        draft.open_incident(key, f"job {job.id}", why)
+        job = replace(job, incident=key, seq=job.seq + 1)
+    job = draft.put_job(
+        replace(
+            job,
+            phase=JobPhase.FAILED,
+            since=draft.now,
+            deadline=draft.now + draft.policy.stop_deadline,
+            reason=why,
+            missing=(),
+        )
+    )
+    _cancel_start(draft, job)
+    if job.live or not _start_is_over(draft, job):
+        _stop(draft, job, why)
+    call_person(
+        draft,
+        _now(draft, job),
+        what=f"job {job.id} was given up: {why}",
+        todo=f"read `inferfleet recovery explain {job.incident}`; then `inferfleet jobs retry {job.id}`, or leave it",
+    )
+
+
+def call_person(draft: Draft, job: Job, *, what: str, todo: str) -> None:
+    """Tells a person about a job, with what was tried."""
+    found = draft.changes.incidents.get(job.incident) or draft.view.incident(job.incident)
+    tried = "; ".join(step.text for step in found.steps[-6:]) if found else "nothing yet"
+    notice = Notice(Severity.PERSON, what, f"job {job.id}, generation {job.generation}", tried, todo)
+    draft.ask(IntentKind.NOTIFY, job, what, notice=notice)
+    draft.note(job.incident, f"a person was called: {what}", person=True)
+
+
+def retry_by_hand(draft: Draft, job: Job) -> None:
+    """`jobs retry`: a given-up or stopped job starts again with its attempts at 0."""
+    if job.phase not in (JobPhase.FAILED, JobPhase.STOPPED) or job.live or not _start_is_over(draft, job):
+        return
+    job = replace(job, attempts=0, failed_at=None, user_stopped_at=None)
+    _wait(draft, job)
+
+
+def try_start(draft: Draft, job: Job) -> None:
+    """Starts the next generation if there are attempts left and nodes for every rank."""
+    job = _now(draft, job)
+    first = job.generation == 0
+    if job.phase is not JobPhase.WAITING or not (first or draft.fleet.acting):
+        return
+    if not first and job.attempts >= draft.policy.job_attempts:
+        give_up(draft, job, f"{job.attempts} restarts in a row did not last; the last trouble: {job.reason}")
+        return
+    if draft.fleet.capacity < job.size * job.gpus_per_task:
+        return
+    placed = place(draft, job, tuple(range(job.size)), {})
+    if placed is None:
+        return
+    assignment = tuple(placed[rank] for rank in range(job.size))
+    generation = job.generation + 1
+    job = draft.put_job(
+        replace(
+            job,
+            phase=JobPhase.STARTING,
+            generation=generation,
+            assignment=assignment,
+            launched=0,
+            running=0,
+            ended=0,
+            succeeded=0,
+            attempts=job.attempts + (not first),
+            tries=0,
+            missing=(),
+            since=draft.now,
+            deadline=draft.now + draft.policy.start_deadline,
+            failed_at=None,
+            user_stopped_at=None,
+            stop_request="",
+        )
+    )
+    why = "submitted" if first else f"restart {job.attempts} of {draft.policy.job_attempts}: {job.reason}"
+    request = draft.ask(IntentKind.START_GANG, job, why, ranks=tuple(enumerate(assignment)))
+    draft.put_job(replace(_now(draft, job), start_request=request))
+    draft.note(job.incident, f"generation {generation} asked for on {len(set(assignment))} nodes")
+
+
+def place(draft: Draft, job: Job, ranks: tuple[int, ...], keep: dict[int, str]) -> dict[int, str] | None:
+    """Chooses a node in service for each rank, its former one where possible; None if there are too few.
+
+    Args:
+        draft: The draft to read.
+        job: The gang.
+        ranks: Ranks that need a node.
+        keep: Ranks that have one already.
+    """
+    used: Counter[str] = Counter()
+    for node in keep.values():
+        used[node] += job.gpus_per_task
+    for key in draft.view.starting_jobs():
+        other = draft.job(key)
+        if other is not None and other.id != job.id:
+            for node in other.assignment:
+                used[node] += other.gpus_per_task
+    placed = dict(keep)
+    homeless = []
+    for rank in ranks:
+        former = job.assignment[rank] if rank < len(job.assignment) else ""
+        if former and _room(draft, former, used) >= job.gpus_per_task:
+            placed[rank] = former
+            used[former] += job.gpus_per_task
+        else:
+            homeless.append(rank)
+    if not homeless:
+        return placed
+    for key in draft.view.nodes_in_service():
+        while homeless and _room(draft, key, used) >= job.gpus_per_task:
+            placed[homeless.pop(0)] = key
+            used[key] += job.gpus_per_task
+        if not homeless:
+            return placed
+    return None
+
+
+def _room(draft: Draft, key: str, used: Counter[str]) -> int:
+    """GPUs of a node that nothing uses or has been promised; the tasks of gangs being started are promised ones."""
+    node = draft.node(key)
+    if node is None or node.phase is not NodePhase.IN_SERVICE or not node.connected:
+        return 0
+    taken = used[key]
+    for task in draft.live_on(key):
+        if in_the_way(task) and not _is_promised(draft, task):
+            taken += task.gpus
+    return node.gpus - taken
+
+
+def _is_promised(draft: Draft, task: Task) -> bool:
+    job = draft.job(task.owner)
+    return job is not None and job.phase is JobPhase.STARTING and task.generation == job.generation
+
+
+def on_started(draft: Draft, job: Job, result: IntentResult) -> None:
+    """Takes in what a start achieved: ranks without a place are tried again; a gang is up only when all of it is."""
+    if job.phase is not JobPhase.STARTING:
+        if job.phase is JobPhase.STOPPING:
+            _finish_stop(draft, job)
+        return
+    known = {task.rank for task in result.tasks}
+    intent = draft.intent(result.intent)
+    asked = intent.ranks if intent is not None else ()
+    missing = tuple(rank for rank, _ in asked if rank not in known)
+    if not missing:
+        return
+    why = "; ".join(sorted({reason for _, reason in result.failures})) or result.detail or "no reason given"
+    if job.tries + 1 >= draft.policy.start_tries:
+        fail(draft, job, f"{len(missing)} ranks could not be placed in {job.tries + 1} tries: {why}", draft.now)
+        return
+    draft.put_job(replace(job, missing=missing, tries=job.tries + 1, deadline=draft.now + draft.policy.retry_after))
+    draft.note(job.incident, f"{len(missing)} ranks could not be placed: {why}")
+
+
+def retry_missing(draft: Draft, job: Job) -> None:
+    """Places the ranks that found no room, on other nodes if their own are no longer in service."""
+    keep = {rank: node for rank, node in enumerate(job.assignment) if rank not in job.missing}
+    placed = place(draft, job, job.missing, keep)
+    if placed is None:
+        fail(draft, job, f"no nodes for {len(job.missing)} ranks", draft.now)
+        return
+    ranks = tuple((rank, placed[rank]) for rank in job.missing)
+    assignment = tuple(placed[rank] for rank in range(job.size))
+    job = draft.put_job(
+        replace(job, assignment=assignment, missing=(), deadline=draft.now + draft.policy.start_deadline)
+    )
+    request = draft.ask(IntentKind.START_GANG, job, f"try {job.tries + 1} for {len(ranks)} ranks", ranks=ranks)
+    draft.put_job(replace(_now(draft, job), start_request=request))
+
+
+def on_stop_result(draft: Draft, job: Job) -> None:
+    """A listing and stopping of a gang's tasks is over."""
+    if job.phase is JobPhase.STOPPING:
+        _finish_stop(draft, job)
+
+
+def on_deadline(draft: Draft, job: Job) -> None:
+    """A phase that waits has taken too long, or its pause is over."""
+    match job.phase:
+        case JobPhase.HELD:
+            release_hold(draft, job)
+        case JobPhase.WAITING:
+            if job.deadline is not None and draft.now >= job.deadline:
+                draft.put_job(replace(job, deadline=None))
+                _waited_long(draft, _now(draft, job))
+            try_start(draft, _now(draft, job))
+        case JobPhase.STARTING if job.missing:
+            retry_missing(draft, job)
+        case JobPhase.STARTING:
+            fail(draft, job, f"only {job.running} of {job.size} tasks came up in time", draft.now)
+        case JobPhase.STOPPING | JobPhase.STOPPED | JobPhase.FAILED | JobPhase.COMPLETED:
+            _chase(draft, job)
+        case _:
+            pass
+
+
+def _waited_long(draft: Draft, job: Job) -> None:
+    if not job.incident:
+        key = f"{job.id}.{job.seq + 1}"
+        draft.open_incident(key, f"job {job.id}", "no nodes")
+        job = draft.put_job(replace(job, incident=key, seq=job.seq + 1))
+    call_person(
+        draft,
+        job,
+        what=f"job {job.id} has waited {draft.policy.capacity_deadline / 3600:.1f} hours for {job.size} places of "
+        f"{job.gpus_per_task} GPUs",
+        todo="return nodes from quarantine, add capacity, or stop the job; it starts by itself when there are nodes",
+    )
+
+
+def _chase(draft: Draft, job: Job) -> None:
+    """Asks again for a stop that has not come to its end."""
+    if not draft.fleet.acting and job.phase is JobPhase.STOPPING:
+        return
+    if not job.live and _start_is_over(draft, job):
+        draft.put_job(replace(job, deadline=None))
+        if job.phase is JobPhase.STOPPING:
+            _finish_stop(draft, job)
+        return
+    job = draft.put_job(replace(job, tries=job.tries + 1, deadline=draft.now + draft.policy.stop_deadline))
+    _stop(draft, job, "its tasks have not stopped")
+    if job.tries == _STOP_TRIES:
+        call_person(
+            draft,
+            _now(draft, job),
+            what=f"{job.live} tasks of job {job.id} do not stop",
+            todo="look at their instances; terminate them if they are lost: the job restarts when its tasks are gone",
+        )
+
+
+def _finish_stop(draft: Draft, job: Job) -> None:
+    """Goes on to the restart once nothing of the gang can be alive."""
+    job = _now(draft, job)
+    if job.phase is not JobPhase.STOPPING or job.live:
+        return
+    stop = draft.intent(job.stop_request)
+    if stop is not None and stop.status not in SETTLED:
+        return
+    start = draft.intent(job.start_request)
+    if start is not None and not _start_is_over(draft, job):
+        draft.put_job(replace(job, deadline=start.lease_until))
+        return
+    if start is not None and start.status is IntentStatus.CANCELLED and start.lease_until:
+        looked_at = stop.at if stop is not None and stop.status is IntentStatus.DONE else 0.0
+        if looked_at < start.lease_until:
+            _stop(draft, job, "a start of it may have gone on until now")
+            return
+    _wait(draft, job)
+
+
+def _wait(draft: Draft, job: Job) -> None:
+    job = draft.put_job(
+        replace(
+            job,
+            phase=JobPhase.WAITING,
+            since=draft.now,
+            deadline=draft.now + draft.policy.capacity_deadline,
+            tries=0,
+        )
+    )
+    draft.note(job.incident, "all its tasks have stopped")
+    try_start(draft, job)
+
+
+def _cancel_start(draft: Draft, job: Job) -> None:
+    start = draft.intent(job.start_request)
+    if start is not None and start.status not in SETTLED:
+        draft.put_intent(replace(start, status=IntentStatus.CANCELLED))
+
+
+def _start_is_over(draft: Draft, job: Job) -> bool:
+    """Whether the intent that started this generation can start nothing more."""
+    start = draft.intent(job.start_request)
+    if start is None:
+        return True
+    if start.status is IntentStatus.CANCELLED:
+        return draft.now >= start.lease_until
+    return start.status in SETTLED
+
+
+def _stop(draft: Draft, job: Job, reason: str) -> None:
+    request = draft.ask(IntentKind.STOP_GANG, _now(draft, job), reason)
+    draft.put_job(replace(_now(draft, job), stop_request=request))
+
+
+def _now(draft: Draft, job: Job) -> Job:
+    return draft.job(job.id) or job
+
+
+def started_as_seen(job: Job, started: Started) -> Task:
+    """The record of a task that an effect reports, before ECS has shown it."""
+    return Task(
+        id=started.id,
+        node=started.node,
+        role=TaskRole.GANG,
+        owner=job.id,
+        generation=job.generation,
+        rank=started.rank,
+        gpus=job.gpus_per_task,
+    )
