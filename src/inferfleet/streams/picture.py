@@ -39,7 +39,7 @@ class Scaler:
                 del contexts[next(iter(contexts))]
         contexts[key] = context
         plane = context.reformat(frame, width, height, layout, interpolation="BILINEAR", threads=1).planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]
         return np.ascontiguousarray(rows).reshape(height, width, 3)
 
     def _contexts(self) -> dict[tuple[object, ...], VideoReformatter]:
