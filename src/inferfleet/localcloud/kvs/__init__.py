@@ -1,0 +1,1 @@
+"""Our Kinesis Video Streams: control plane, PutMedia, GetMedia, the archive, HLS, and all their faults on demand."""
