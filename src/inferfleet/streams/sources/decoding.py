@@ -52,6 +52,7 @@ class Decoder:
         damaged: Packets that could not be decoded, and frames that came out broken.
         fed_since: When (`time.monotonic()`) the first packet was decoded after the last frame that came out; None
             while nothing is overdue.
+        has_seen_key: Whether a key frame has come, so that pictures can be expected.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Decoder:
         self.numbers = FrameNumbers()
         self.damaged = 0
         self.fed_since: float | None = None
+        self.has_seen_key = False
         self._context = context
         self._after: tuple[int, int] | None = None
         self._is_strict = False
@@ -99,6 +101,7 @@ class Decoder:
         """Takes the next packet and yields the wanted frames that come out."""
         if not packet.is_discard:
             self.numbers.packet(packet.pts)
+        self.has_seen_key |= packet.is_keyframe
         if self._plan is None or self._after is not None:
             yield from self._take(self._decode(packet))
             return

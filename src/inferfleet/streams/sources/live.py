@@ -1,0 +1,165 @@
+"""What all sources have in common that send at their own pace: cameras, media servers, devices.
+
+Capture time is the producer's clock where the connection tells it and it is within a day of ours (a camera whose
+clock was never set says 1970); else it is the time at which the packet arrived.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from inferfleet.streams.frame import Frame, Position
+from inferfleet.streams.picture import Scaler, VideoPicture
+from inferfleet.streams.sources.base import SourceError
+from inferfleet.streams.sources.decoding import Decoded, Decoder
+from inferfleet.streams.sources.pump import Arrived, Opened, Pump, to_time
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+_UNTIMED = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe", "h264", "hevc", "m4v"})
+"""Containers whose time stamps FFmpeg makes up from a frame rate that it guesses."""
+_DAY = 86_400.0
+_MOST_TIMES = 256
+_NO_KEY_SECONDS = 60.0
+
+
+class LiveReader:
+    """Reads a container that arrives at its own pace. Kinds differ in how they open it."""
+
+    has_clock = False
+
+    def __init__(self, camera: str, what: str, timeout: float, *, fps_target: float | None, threads: int) -> None:
+        """Prepares the source.
+
+        Args:
+            camera: The camera's id.
+            what: How errors call the source, without secrets.
+            timeout: Seconds without data after which it counts as stalled.
+            fps_target: Frames a second to take; None takes all.
+            threads: For the decoder; 0 takes as many as there are cores.
+        """
+        self._camera = camera
+        self._what = what
+        self._timeout = timeout
+        self._fps_target = fps_target
+        self._threads = threads
+        self._scaler = Scaler()
+        self._lock = threading.Lock()
+        self._pump: Pump | None = None
+        self._interrupted = False
+        self._skipped = 0
+        self._is_finite = False
+
+    def open(self) -> tuple[InputContainer, VideoStream]:
+        """Opens the container; called in a thread that may be left behind."""
+        raise NotImplementedError
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it never ends by itself; known once it is open, and assumed before."""
+        return not self._is_finite
+
+    @property
+    def skipped(self) -> int:
+        """Frames not delivered so far, because `fps_target` wants fewer or because they were damaged."""
+        return self._skipped
+
+    def interrupt(self) -> None:
+        """Ends `frames` at once, whatever it waits for."""
+        with self._lock:
+            self._interrupted = True
+            if self._pump is not None:
+                self._pump.stop()
+
+    def frames(self, resume: str | None) -> Iterator[Frame]:
+        """Yields frames as they come; see `Source`. What was sent while nobody listened is gone: no resuming."""
+        with self._lock:
+            if self._interrupted:
+                return
+            pump = self._pump = Pump(
+                self._camera, self.open, what=self._what, timeout=self._timeout, has_clock=self.has_clock
+            )
+        try:
+            opened = pump.opened()
+            if opened is not None:
+                self._is_finite = opened.is_finite
+                yield from self._decode(pump, opened)
+        finally:
+            pump.stop()
+
+    def _decode(self, pump: Pump, opened: Opened) -> Iterator[Frame]:
+        decoder = Decoder(
+            opened.context, opened.time_base, fps_target=self._fps_target, threads=self._threads, is_live=True
+        )
+        clock = _Clock(opened)
+        session = f"{time.time_ns() // 1000:x}"
+        last = -1
+        while (arrived := pump.take()) is not None:
+            clock.note(arrived)
+            for decoded in decoder.push(arrived.packet):
+                self._skipped += max(0, decoded.number - last - 1)
+                last = decoded.number
+                yield self._frame(decoded, clock, session, opened)
+            self._watch(decoder, opened)
+        if self._interrupted:
+            return
+        for decoded in decoder.finish():
+            yield self._frame(decoded, clock, session, opened)
+        if last < 0 and decoder.numbers.next == 0:
+            raise SourceError(f"{self._what} ended before its first picture")
+
+    def _watch(self, decoder: Decoder, opened: Opened) -> None:
+        """Gives up on a stream whose packets do not become pictures, as after a change of codec."""
+        since = decoder.fed_since
+        if since is None:
+            return
+        limit = self._timeout if decoder.has_seen_key else max(self._timeout, _NO_KEY_SECONDS)
+        if time.monotonic() - since > limit:
+            codec = opened.context.name
+            raise SourceError(f"{self._what} sends data that does not decode as {codec}; opening it anew")
+
+    def _frame(self, decoded: Decoded, clock: _Clock, session: str, opened: Opened) -> Frame:
+        pts = decoded.pts
+        prefix = "" if opened.is_finite else f"{session}:"
+        return Frame(
+            camera=self._camera,
+            time=to_time(clock.capture_time(pts)),
+            position=Position(
+                token=f"{prefix}{decoded.number}",
+                frame=decoded.number,
+                pts=None if pts is None else float(pts * opened.time_base),
+            ),
+            picture=VideoPicture(decoded.picture, self._scaler),
+            received=time.monotonic(),
+        )
+
+
+class _Clock:
+    """Keeps each packet's capture time until its frame comes out of the decoder."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._time_base = opened.time_base
+        self._is_untimed = not _UNTIMED.isdisjoint(opened.format.split(","))
+        self._began = time.time()
+        self._times: dict[int, float] = {}
+        self._last = self._began
+
+    def note(self, arrived: Arrived) -> None:
+        """Takes note of a packet, and stamps it with its arrival where the container has no time of its own."""
+        packet, received, captured = arrived
+        if self._is_untimed or packet.pts is None:
+            packet.pts = packet.dts = int((received - self._began) / self._time_base)
+        is_plausible = captured is not None and abs(captured - received) < _DAY
+        self._last = captured if is_plausible and captured is not None else received
+        self._times[packet.pts] = self._last
+        if len(self._times) > _MOST_TIMES:
+            del self._times[next(iter(self._times))]
+
+    def capture_time(self, pts: int | None) -> float:
+        """Unix time at which the frame was captured."""
+        return self._last if pts is None else self._times.pop(pts, self._last)

@@ -1,0 +1,55 @@
+"""IP cameras and media servers over RTSP.
+
+Capture time is the camera's own clock once its first RTCP sender report has come (FFmpeg attaches it to each packet),
+and the arrival of the packet before that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from inferfleet.config.sources import RtspSource
+from inferfleet.streams.sources.live import LiveReader
+from inferfleet.streams.sources.opening import open_container, without_secrets
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+_MICROSECONDS = 1_000_000
+
+
+class RtspReader(LiveReader):
+    """Reads an RTSP stream, over TCP unless the configuration says otherwise."""
+
+    has_clock = True
+
+    def __init__(self, camera: str, config: RtspSource, *, fps_target: float | None = None, threads: int = 1) -> None:
+        """Prepares the source; see `open_source`."""
+        what = f"camera {camera!r}: {without_secrets(config.url)}"
+        super().__init__(camera, what, config.timeout, fps_target=fps_target, threads=threads)
+        self._config = config
+
+    def open(self) -> tuple[InputContainer, VideoStream]:
+        """Connects and asks for the video alone."""
+        timeout = self._config.timeout
+        options = {
+            "rtsp_transport": self._config.transport,
+            "allowed_media_types": "video",
+            "timeout": str(int(timeout * _MICROSECONDS)),
+        }
+        return open_container(
+            _with_credentials(self._config), what=self._what, format="rtsp", options=options, timeout=timeout
+        )
+
+
+def _with_credentials(config: RtspSource) -> str:
+    if config.username is None:
+        return config.url
+    user = quote(config.username, safe="")
+    if config.password is not None:
+        user += ":" + quote(config.password.get_secret_value(), safe="")
+    parts = urlsplit(config.url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{user}@{host}"))
