@@ -60,9 +60,9 @@ class Prepared:
 def fit(width: int, height: int, size: tuple[int, int], how: FitName) -> Geometry:
     """Computes where a picture of `width` x `height` lies in an input of `size` (width, height).
 
-    `letterbox` is Ultralytics' LetterBox(auto=False): both sides rounded, the odd pixel of padding on the right and
-    below. `top-left` is YOLOX's preproc: sides truncated, padding on the right and below only. `centre` and `crop` are
-    torchvision's Resize of the shorter side and CenterCrop.
+    `letterbox` is Ultralytics' LetterBox(auto=False) and scale_boxes: both sides rounded, each with the scale that this
+    makes, the odd pixel of padding on the right and below. `top-left` is YOLOX's preproc: sides truncated, padding on
+    the right and below only. `centre` and `crop` are torchvision's Resize of the shorter side and CenterCrop.
     """
     wide, high = size
     if how == "stretch":
@@ -76,7 +76,7 @@ def fit(width: int, height: int, size: tuple[int, int], how: FitName) -> Geometr
         )
     resized = max(1, round(width * ratio)), max(1, round(height * ratio))
     left, top = round((wide - resized[0]) / 2 - 0.1), round((high - resized[1]) / 2 - 0.1)
-    return Geometry(width, height, (ratio, ratio), (left, top), resized)
+    return Geometry(width, height, (resized[0] / width, resized[1] / height), (left, top), resized)
 
 
 def _crop(width: int, height: int, size: tuple[int, int], share: float) -> Geometry:

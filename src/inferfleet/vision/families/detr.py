@@ -23,6 +23,7 @@ from inferfleet.vision.signature import Signature
 from inferfleet.vision.types import F32
 
 _STRETCH = Preprocessing(fit="stretch")
+_BOX_SCORE_CLASS = 6
 _MOST_PAIRS = 300
 """Only so many of the best (query, class) pairs count: `num_top_queries` and `num_select` of the originals."""
 
@@ -50,26 +51,34 @@ def recognise_finished(signature: Signature) -> DetectorFamily | None:
 
 
 def recognise_ultralytics(signature: Signature) -> DetectorFamily | None:
-    """Recognises Ultralytics' RT-DETR export: [batch, queries, 4 + classes], boxes as fractions, probabilities."""
+    """Recognises Ultralytics' RT-DETR export: boxes as fractions, then a probability a class, or score and class.
+
+    The second form came in 2026. With two classes both have six columns; the values then tell them apart.
+    """
     port = signature.outputs[0]
     if len(port.shape) != 3 or port.shape[2] is None or port.shape[2] < 5:  # noqa: PLR2004
         return None
     size = np.array(signature.size * 2, np.float32)
+    finished = port.shape[2] == _BOX_SCORE_CLASS and len(signature.names or ()) != 2  # noqa: PLR2004
 
     def decode(outputs: Outputs, index: int, least: float) -> Candidates:
         rows = outputs[0][index]
+        if finished or (rows.shape[1] == _BOX_SCORE_CLASS and np.all(rows[:, 5] == np.round(rows[:, 5]))):
+            rows = rows[rows[:, 4] > least].astype(np.float32)
+            return Candidates(corners(rows[:, :4]) * size, rows[:, 4], rows[:, 5].astype(np.int32))
         ids = rows[:, 4:].argmax(axis=1)
         scores = rows[np.arange(len(ids)), 4 + ids].astype(np.float32)
         keep = scores > least
         boxes = corners(rows[keep, :4].astype(np.float32)) * size
         return Candidates(boxes, scores[keep], ids[keep].astype(np.int32))
 
+    what = "score, class" if finished else f"{port.shape[2] - 4} classes"
     return DetectorFamily(
         name="rt-detr-ultralytics",
-        layout=f"{port.shape[1]} queries x (centre, size, {port.shape[2] - 4} classes), fractions",
+        layout=f"{port.shape[1]} queries x (centre, size as fractions, {what})",
         preprocessing=_STRETCH,
         outputs=(port.name,),
-        classes=port.shape[2] - 4,
+        classes=None if finished else port.shape[2] - 4,
         decode=decode,
     )
 

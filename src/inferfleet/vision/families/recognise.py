@@ -30,7 +30,7 @@ supported layouts (set `family` if yours is one of them):
   yolov10              [b, rows, 6]                       YOLOv10, v26, Ultralytics exports with nms=True
   yolox                [b, grid points, 5 + classes]      YOLOX, raw or decoded
   rt-detr              labels, boxes, scores              RT-DETR, D-FINE, DEIM
-  rt-detr-ultralytics  [b, queries, 4 + classes]          RT-DETR exported by Ultralytics
+  rt-detr-ultralytics  [b, queries, 4 + classes or 6]     RT-DETR exported by Ultralytics
   rf-detr              dets, labels                       RF-DETR
   detr                 pred_boxes, logits                 RT-DETR and D-FINE exported by Transformers
   classifier           [b, classes]                       torchvision, timm, Ultralytics"""
@@ -81,11 +81,11 @@ def guess(signature: Signature) -> FamilyName | None:
 def _guess_rows(signature: Signature, port: Port) -> FamilyName | None:
     rows, columns = (side or 0 for side in port.shape[1:])
     metadata = signature.metadata
-    description = metadata.get("description", "").lower().replace("-", "")
+    described = (metadata.get("description", "") + metadata.get("head", "")).lower().replace("-", "")
     finished = metadata.get("end2end", "").lower() == "true" or "'nms': True" in metadata.get("args", "")
     few = rows <= _FEW_ROWS
     rules: tuple[tuple[bool, FamilyName], ...] = (
-        ("rtdetr" in description, "rt-detr-ultralytics"),
+        ("rtdetr" in described, "rt-detr-ultralytics"),
         (columns > rows, "yolov8"),
         (not finished and strides_of(signature.size, rows) is not None, "yolox"),
         (not finished and strides_of(signature.size, rows, yolov5.ANCHORS) is not None, "yolov5"),
