@@ -159,14 +159,15 @@ def _car_glass(body: Body, shape: Shape) -> None:
 def _truck(body: Body, air: Atmosphere, pose: Pose, look: Look) -> Drawn:
     half, front, back = 1.22, 4.0, -4.0
     axles = (-2.9, -1.9, 2.8)
-    parts = [lambda: _cab(body, look, half, front), lambda: _load(body, look, half, back)]
     body.box((back + 0.2, front - 0.3), (-half + 0.25, half - 0.25), (0.35, 0.95), UNDER)
     _tyres(body, axles, half, 0.5)
-    ends = body.world([(3.0, 0.0, 0.0), (-1.2, 0.0, 0.0)])
-    if float(np.hypot(*ends[0, :2])) < float(np.hypot(*ends[1, :2])):
-        parts.reverse()
-    for part in parts:
-        part()
+    cab, load = np.hypot(*body.world([(3.0, 0.0, 0.0), (-1.2, 0.0, 0.0)])[:, :2].T).tolist()
+    if cab < load:
+        _load(body, look, half, back)
+        _cab(body, look, half, front)
+    else:
+        _cab(body, look, half, front)
+        _load(body, look, half, back)
     _wheels(body, axles, half, 0.5, pose.travelled)
     _lamps(body, air, front, back, _Lamps(half - 0.3, 0.72, 0.36, 0.2))
     return _plates(body, look, front, back, 0.44)
