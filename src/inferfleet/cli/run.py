@@ -49,6 +49,7 @@ def run(
     from inferfleet import logs
     from inferfleet.config.base import read
     from inferfleet.config.cameras import CamerasFile
+    from inferfleet.errors import OutsideError
     from inferfleet.streams.http import HttpServer, build_app
     from inferfleet.streams.reload import Reloader
     from inferfleet.streams.worker import Worker
@@ -67,17 +68,23 @@ def run(
     signal.signal(signal.SIGINT, on_stop)
     signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=reloader.reload, daemon=True).start())
     server.start()
-    structlog.get_logger(__name__).info("serving", host=http_host, port=server.port)
+    log = structlog.get_logger(__name__)
+    log.info("serving", host=http_host, port=server.port)
     try:
         worker.start()
         reloader.start()
         _wait(worker, stop, show_table)
         reloader.stop()
     finally:
+        cameras = worker.report().cameras
         remaining = worker.stop()
         server.stop()
+    log.info("done", frames={camera.id: camera.frames for camera in cameras}, undelivered_events=remaining)
     if remaining:
         print(f"inferfleet: {remaining} events are still in the spool and go out with the next start", file=sys.stderr)
+    failed = [f"camera {camera.id!r}: {camera.error}" for camera in cameras if camera.state == "failed"]
+    if failed:
+        raise OutsideError("these cameras could not be read\n" + "\n".join(failed))
 
 
 def _wait(worker: Worker, stop: threading.Event, show_table: bool) -> None:

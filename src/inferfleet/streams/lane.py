@@ -126,8 +126,8 @@ class Lane:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the source came to its end and everything from it is analysed."""
-        return self.reader.status.state == "ended" and len(self.mailbox) == 0 and self._in_flight == 0
+        """Whether no frame will come any more and everything that came is analysed."""
+        return self.reader.is_done and len(self.mailbox) == 0 and self._in_flight == 0
 
     def save(self) -> None:
         """Makes the progress durable, if there is any since the last time. For a lane that is at rest."""
