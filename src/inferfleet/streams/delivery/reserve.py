@@ -7,8 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
-RESERVE_BYTES = 4 * 1024**2
-"""SQLite's log grows to about this size before it is folded into the file (1,000 pages of 4 KiB)."""
+RESERVE_BYTES = 16 * 1024**2
+"""SQLite's log grows to 4 MiB and one transaction before it is folded into the file, which then grows by as much."""
 
 
 class Reserve:
@@ -24,6 +24,8 @@ class Reserve:
             file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
                 os.posix_fallocate(file, 0, self.size)
+            except OSError:
+                self.release()
             finally:
                 os.close(file)
 
@@ -33,5 +35,5 @@ class Reserve:
             self.path.unlink(missing_ok=True)
 
     def has_room(self, size: int) -> bool:
-        """Whether the disk has `size` bytes and the reserve's besides."""
-        return shutil.disk_usage(self.path.parent).free >= size + 2 * self.size
+        """Whether the disk has `size` bytes and those of the reserve besides."""
+        return shutil.disk_usage(self.path.parent).free >= size + self.size

@@ -5,6 +5,7 @@ One thread writes (see `writer`); sinks read through connections of their own an
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 import time
@@ -72,6 +73,7 @@ class Spool:
             raise SpoolError(f"the spool {folder} cannot be used: {error.strerror}; set `spool.path`") from error
         try:
             store = Store(folder / FILE_NAME)
+            _warn_of_small_disk(folder, max_bytes)
             return cls(folder, max_bytes, lock, Writer(folder, store, _load(store, sinks)))
         except sqlite3.Error as error:
             lock.release()
@@ -196,10 +198,8 @@ class Spool:
         """Returns what a sink still lacks."""
         ledger = self._writer.ledger
         events = ledger.backlog(sink)
-        if not events or self._writer.is_closing:
-            return Backlog(events, 0.0)
         with self._store_lock:
-            added = self._store.added(ledger.cursors[sink])
+            added = self._store.added(ledger.cursors[sink]) if events and not self._writer.is_closing else None
         return Backlog(events, max(0.0, time.time() - added) if added is not None else 0.0)
 
     @property
@@ -228,6 +228,17 @@ class Reader:
         self._store.close()
 
 
+def _warn_of_small_disk(folder: Path, max_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < max_bytes:
+        log.warning(
+            "the disk will be full before the spool is; lower `spool.max_bytes`",
+            folder=str(folder),
+            disk_free=free,
+            max_bytes=max_bytes,
+        )
+
+
 def _load(store: Store, sinks: Iterable[str]) -> Ledger:
     """Reads the numbers of a spool's file and makes its sinks those given."""
     size, first, last = store.totals()
@@ -235,6 +246,8 @@ def _load(store: Store, sinks: Iterable[str]) -> Ledger:
     newest = max([last or 0, *cursors.values(), *(seqs[-1] for seqs in marks.values())])
     ledger = Ledger(newest, size, cursors, marks)
     added, removed = ledger.adopt(sinks, first)
+    if not added and not removed:
+        return ledger
     if added and cursors:
         log.info("new sinks begin with the oldest event held", sinks=added, events=ledger.backlog(added[0]))
     if removed:
@@ -242,7 +255,7 @@ def _load(store: Store, sinks: Iterable[str]) -> Ledger:
     with store.transaction():
         for name in removed:
             store.drop_cursor(name)
-        for name, seq in ledger.cursors.items():
-            store.set_cursor(name, seq)
+        for name in added:
+            store.set_cursor(name, ledger.cursors[name])
         ledger.size -= store.delete_through(ledger.watermark)
     return ledger

@@ -158,15 +158,23 @@ class Store:
             self._db.execute("DELETE FROM attachments WHERE seq <= ?", (seq,))
         return int(size)
 
-    def give_back(self, least: int) -> bool:
-        """Returns unused pages to the file system when they are `least` bytes or more; outside a transaction."""
-        (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
-        (page,) = self._db.execute("PRAGMA page_size").fetchone()
-        if free * page < least:
-            return False
+    # -- housekeeping, outside a transaction -------------------------------------------------------------------------
+
+    @property
+    def unused(self) -> int:
+        """Bytes of the file that hold nothing: the next events go there."""
+        (pages,) = self._db.execute("PRAGMA freelist_count").fetchone()
+        (size,) = self._db.execute("PRAGMA page_size").fetchone()
+        return int(pages * size)
+
+    def fold(self) -> None:
+        """Moves the log into the file and leaves it empty; the file may grow."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def give_back(self) -> None:
+        """Returns unused space to the file system."""
         self._db.execute("VACUUM")
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return True
+        self.fold()
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
