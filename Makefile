@@ -30,6 +30,12 @@ lint: $(READY)  ## style, types, and the arrows between the parts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(READY)  ## the guides as a site in out/docs, every link checked
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+bench: $(READY)  ## figures, as ratios measured side by side in one run (about half an hour)
+	$(BIN)/python benchmarks/run.py
+
 format: $(READY)  ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
