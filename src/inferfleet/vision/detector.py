@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inferfleet.errors import InputError
 from inferfleet.vision.engines.base import Engine
 from inferfleet.vision.families.base import Candidates, ClassifierFamily, DetectorFamily, Preprocessing
 from inferfleet.vision.geometry import Geometry, Prepared, place
@@ -129,8 +130,13 @@ class Detector(_Model):
             kept = np.argsort(-candidates.scores, kind="stable")[: self.max_detections]
         else:
             kept = suppress(candidates, self.iou, self.max_detections)
-        boxes = geometry.to_picture(candidates.boxes[kept])
-        return Detections(boxes, candidates.scores[kept], candidates.class_ids[kept])
+        class_ids = candidates.class_ids[kept]
+        if len(class_ids) and not 0 <= int(class_ids.min()) <= int(class_ids.max()) < len(self.names):
+            raise InputError(
+                f"model {self.name}: found an object of class {class_ids.max()}, but has {len(self.names)} names; "
+                "give all its `names`"
+            )
+        return Detections(geometry.to_picture(candidates.boxes[kept]), candidates.scores[kept], class_ids)
 
 
 class Classifier(_Model):
