@@ -225,3 +225,8 @@ class Document:
     def heading_at(self, line: int) -> str:
         """Returns the heading that a line stands under."""
         return next((text for number, text in reversed(self.headings) if number <= line), "")
+
+    def heading_above(self, line: int, mark: str) -> str:
+        """Returns the headings of one kind (`#`) that a line stands under, joined."""
+        above = [text for number, text in self.headings if number <= line and self.source.line(number).startswith(mark)]
+        return " / ".join(above[-2:])

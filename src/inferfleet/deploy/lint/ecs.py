@@ -30,7 +30,7 @@ def containers(task: Artifact) -> list[Node]:
 def gpus(container: Node) -> float:
     """How many GPUs a container asks for."""
     return sum(
-        requirement["value"].number or 0
+        requirement["value"].number or (1 if requirement["value"].text == "ALL" else 0)
         for requirement in container["resourceRequirements"]
         if requirement["type"].text == "GPU"
     )

@@ -67,6 +67,13 @@ class Excerpt:
         """Returns the file's place of a character of this excerpt."""
         return self.source.place(self.offsets[min(max(offset, 0), len(self.offsets) - 1)] if self.offsets else 0)
 
+    def line_place(self, line: int, column: int = 0) -> Place:
+        """Returns the file's place of a line of this excerpt, counted from 1, and a column, counted from 0."""
+        start = 0
+        for _ in range(line - 1):
+            start = self.text.find("\n", start) + 1
+        return self.place(start + column)
+
     def cut(self, start: int, end: int) -> Excerpt:
         """Returns the characters from `start` up to `end`."""
         return Excerpt(self.source, self.text[start:end], self.offsets[start : end + 1])

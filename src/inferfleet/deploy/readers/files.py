@@ -124,7 +124,8 @@ def _read_guide(document: Document) -> None:
         if block.language in _SHELL_LANGUAGES:
             shell.read(block.code, block.heading)
         elif block.language in ("json", "yaml", "yml"):
-            _read_content(document, block.code, outline.file_in(block.heading), block.language, lenient=True)
+            name = outline.file_in(block.heading) or outline.file_in(block.section)
+            _read_content(document, block.code, name, block.language, lenient=True)
         elif block.language in ("dockerfile", "docker"):
             _read_content(document, block.code, "Dockerfile", "dockerfile")
         elif block.language in ("python", "py"):

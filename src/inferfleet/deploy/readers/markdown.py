@@ -21,13 +21,15 @@ class Block:
         language: The word after the fence, in lower case.
         code: What is inside, without the indentation of the fence.
         line: The line of the opening fence.
-        heading: The heading above it.
+        heading: The heading above it, or the line in bold that acts as one.
+        section: The heading above it.
     """
 
     language: str
     code: Excerpt
     line: int
     heading: str
+    section: str
 
 
 @dataclass(frozen=True)
@@ -49,15 +51,16 @@ def read(source: SourceText) -> Guide:
     """Takes a guide apart. A fence that is never closed ends with the file."""
     guide = Guide([], [], [])
     lines = iter(enumerate(source.text.split("\n"), start=1))
-    heading = ""
+    heading = section = ""
     for number, line in lines:
         opening = _FENCE.match(line)
         if opening:
-            guide.blocks.append(_block(source, lines, opening, number, heading))
+            guide.blocks.append(_block(source, lines, opening, number, (heading, section)))
             continue
         title = _HEADING.match(line) or _BOLD_LINE.match(line)
         if title:
             heading = title[1]
+            section = heading if line.startswith("#") else section
             guide.headings.append((number, heading))
         else:
             guide.prose.append((number, line))
@@ -65,7 +68,7 @@ def read(source: SourceText) -> Guide:
 
 
 def _block(
-    source: SourceText, lines: Iterator[tuple[int, str]], opening: re.Match[str], first: int, heading: str
+    source: SourceText, lines: Iterator[tuple[int, str]], opening: re.Match[str], first: int, headings: tuple[str, str]
 ) -> Block:
     fence, indent = opening["fence"], len(opening["indent"])
     text: list[str] = []
@@ -81,4 +84,4 @@ def _block(
         offsets.extend(range(start, start + len(line) - cut + 1))
     offsets.append(offsets[-1] + 1 if offsets else source.line_starts[min(last, len(source.line_starts)) - 1])
     content = "\n".join(text) + "\n" if text else ""
-    return Block(opening["language"].lower(), Excerpt(source, content, offsets[: len(content) + 1]), first, heading)
+    return Block(opening["language"].lower(), Excerpt(source, content, offsets[: len(content) + 1]), first, *headings)
