@@ -53,6 +53,8 @@ class LiveReader:
         self._pump: Pump | None = None
         self._interrupted = False
         self._skipped = 0
+        self._session = ""
+        self._last_number = -1
         self._is_finite = False
 
     def open(self) -> tuple[InputContainer, VideoStream]:
@@ -97,20 +99,24 @@ class LiveReader:
             opened.context, opened.time_base, fps_target=self._fps_target, threads=self._threads, is_live=True
         )
         clock = _Clock(opened)
-        session = f"{time.time_ns() // 1000:x}"
-        last = -1
-        while (arrived := pump.take()) is not None:
-            clock.note(arrived)
-            for decoded in decoder.push(arrived.packet):
-                self._skipped += max(0, decoded.number - last - 1)
-                last = decoded.number
-                yield self._frame(decoded, clock, session, opened)
-            self._watch(decoder, opened)
+        self._session = f"{time.time_ns() // 1000:x}"
+        broken: SourceError | None = None
+        try:
+            while (arrived := pump.take()) is not None:
+                clock.note(arrived)
+                for decoded in decoder.push(arrived.packet):
+                    yield self._frame(decoded, clock, opened)
+                self._watch(decoder, opened)
+        except SourceError as error:
+            broken = error
         if self._interrupted:
             return
+        # What the decoder still holds came well, even if the connection broke after it.
         for decoded in decoder.finish():
-            yield self._frame(decoded, clock, session, opened)
-        if last < 0 and decoder.numbers.next == 0:
+            yield self._frame(decoded, clock, opened)
+        if broken is not None:
+            raise broken
+        if self._last_number < 0:
             raise SourceError(f"{self._what} ended before its first picture")
 
     def _watch(self, decoder: Decoder, opened: Opened) -> None:
@@ -123,9 +129,11 @@ class LiveReader:
             codec = opened.context.name
             raise SourceError(f"{self._what} sends data that does not decode as {codec}; opening it anew")
 
-    def _frame(self, decoded: Decoded, clock: _Clock, session: str, opened: Opened) -> Frame:
+    def _frame(self, decoded: Decoded, clock: _Clock, opened: Opened) -> Frame:
         pts = decoded.pts
-        prefix = "" if opened.is_finite else f"{session}:"
+        self._skipped += max(0, decoded.number - self._last_number - 1)
+        self._last_number = decoded.number
+        prefix = "" if opened.is_finite else f"{self._session}:"
         return Frame(
             camera=self._camera,
             time=to_time(clock.capture_time(pts)),

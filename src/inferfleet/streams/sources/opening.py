@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -67,6 +68,8 @@ def source_error(error: Exception, what: str, timeout: float | None = None) -> S
     hint = ""
     if code is not None and int(code[1]) in _NEEDS_CREDENTIALS:
         hint = "; check its user name and password"
+    elif getattr(error, "errno", None) == errno.EIO:
+        reason = "the connection broke, or the other side closed it"
     elif isinstance(error, av.error.InvalidDataError):
         reason = "it holds nothing that FFmpeg can read as video"
     return SourceError(f"{what} cannot be read: {reason}{hint}")
