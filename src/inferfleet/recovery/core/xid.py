@@ -50,7 +50,7 @@ class XidLine:
 
 
 def parse_line(line: str) -> XidLine | None:
-    """Reads a kernel log line such as `NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.`; None for others."""
+    """Reads a kernel log line such as `NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus`; None for others."""
     match = _LINE.search(line.rstrip())
     if match is None:
         return None

@@ -19,8 +19,11 @@ class SmallFleet:
     make: Callable[[], World]
 
 
-def _fleet(about: str, depth: int, nodes: int, jobs: tuple[tuple[str, int], ...], mischief: Mischief) -> SmallFleet:
-    return SmallFleet(about, depth, lambda: World.start(POLICY, mischief, nodes, jobs))
+def _fleet(
+    about: str, depth: int, nodes: int | tuple[int, ...], jobs: tuple[tuple[str, int], ...], mischief: Mischief
+) -> SmallFleet:
+    gpus = nodes if isinstance(nodes, tuple) else (1,) * nodes
+    return SmallFleet(about, depth, lambda: World.start(POLICY, mischief, gpus, jobs))
 
 
 FLEETS = {
@@ -57,6 +60,13 @@ FLEETS = {
         2,
         (("j", 1),),
         Mischief(kinds=(Rung.REPLACE,), flaps=1, false_reports=1, duplicates=0, losses=0),
+    ),
+    "shared": _fleet(
+        "2 jobs of 1 on a node of 2 GPUs, and a spare one: one GPU hangs, the other's job must not notice",
+        11,
+        (2, 1),
+        (("a", 1), ("b", 1)),
+        Mischief(reports=1, user_stops=1, faults=0, duplicates=1, losses=0),
     ),
     "paused": _fleet(
         "1 job of 1 on 2 nodes: a person pauses recovery at any moment",

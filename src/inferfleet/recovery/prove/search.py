@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from inferfleet.recovery.core.intents import claimable
-from inferfleet.recovery.core.model import AT_MOST_ONCE, FINAL_JOB_PHASES, JobPhase, NodePhase, TaskStatus
+from inferfleet.recovery.core.model import AT_MOST_ONCE, FINAL_JOB_PHASES, JobPhase, Node, NodePhase, TaskStatus
 from inferfleet.recovery.core.observations import Diagnosed
 from inferfleet.recovery.prove.world import Step, Violation, World
 
@@ -124,7 +124,7 @@ def _settle(report: Report, world: World, path: tuple[Step, ...]) -> None:
 def settle(world: World) -> str:
     """Runs a world to its rest with every event lost, and says what is wrong where it came to rest; "" if nothing."""
     for _ in range(_ROUNDS):
-        world.events = ()
+        world.lose_events()
         if world.state.fleet.paused:
             world.take(("resume",))
         for machine in list(world.machines.values()):
@@ -137,10 +137,9 @@ def settle(world: World) -> str:
                 world.take(("claim", intent.id))
         while world.executors:
             world.take(("work", "0"))
-        answers = tuple(seen for seen in world.events if isinstance(seen, Diagnosed))
-        world.events = ()
-        for seen in answers:
-            world.tell(seen)
+        for seen in world.lose_events():
+            if isinstance(seen, Diagnosed):
+                world.tell(seen)
         world.reconcile()
         if not unrest(world):
             return ""
@@ -148,11 +147,19 @@ def settle(world: World) -> str:
     return unrest(world)
 
 
+def _waits_for_others(world: World, node: Node) -> bool:
+    """Whether a condemned node waits, as it must, for healthy jobs that run there to end."""
+    if node.phase is not NodePhase.CONDEMNED:
+        return False
+    jobs = [world.state.jobs[task.job] for task in world.live_on(node.id)]
+    return bool(jobs) and all(job.phase is JobPhase.RUNNING for job in jobs)
+
+
 def unrest(world: World) -> str:
     """What still has to happen before the fleet is at rest and right."""
     state = world.state
     for node in state.nodes.values():
-        if node.phase not in _CALM:
+        if node.phase not in _CALM and not _waits_for_others(world, node):
             return f"node {node.id} is {node.phase}"
         machine = world.machines[node.id]
         if node.phase is not NodePhase.RETIRED and machine.fence != node.fenced:

@@ -60,6 +60,7 @@ class Machine:
     id: str
     boot: int = 1
     sick: Rung = Rung.NONE
+    gpus: int = 1
     fence: bool = False
     up: bool = True
     version: int = 1
@@ -108,6 +109,7 @@ class Mischief:
     crashes: int = 1
     flaps: int = 0
     false_reports: int = 0
+    reports: int = 0
     pauses: int = 0
     kinds: tuple[Rung, ...] = (Rung.REBOOT,)
 
@@ -128,15 +130,17 @@ class World:
     people: int = 0
 
     @classmethod
-    def start(cls, policy: Policy, mischief: Mischief, nodes: int, jobs: tuple[tuple[str, int], ...]) -> "World":
-        """A fleet of one-GPU nodes with gangs of the sizes given, submitted and not yet started."""
+    def start(
+        cls, policy: Policy, mischief: Mischief, nodes: tuple[int, ...], jobs: tuple[tuple[str, int], ...]
+    ) -> "World":
+        """A fleet of nodes with that many GPUs each, and gangs of the sizes given, submitted and not yet started."""
         world = cls(State(policy), mischief)
-        for at in range(nodes):
-            world.machines[f"n{at}"] = Machine(f"n{at}")
+        for at, gpus in enumerate(nodes):
+            world.machines[f"n{at}"] = Machine(f"n{at}", gpus=gpus)
         for machine in world.machines.values():
-            world._tell(_node_seen(machine))
+            world.tell(_node_seen(machine))
         for name, size in jobs:
-            world._tell(JobSubmitted(name, size, 1))
+            world.tell(JobSubmitted(name, size, 1))
         return world
 
     def copy(self) -> "World":
@@ -175,6 +179,15 @@ class World:
             )
         )
 
+    def live_on(self, node: str) -> list[RealTask]:
+        """Tasks that run on a node in truth."""
+        return [task for task in self.tasks.values() if task.node == node and task.status is TaskStatus.RUNNING]
+
+    def lose_events(self) -> tuple[Observation, ...]:
+        """Empties what is on its way, and returns it."""
+        lost, self.events = self.events, ()
+        return lost
+
     # What can happen next
 
     def steps(self) -> Iterator[Step]:
@@ -212,6 +225,8 @@ class World:
         for task in live:
             if self.mischief.app_faults:
                 yield ("app-fault", task.id)
+            if self.mischief.reports:
+                yield ("report", task.id)
             if self.mischief.user_stops:
                 yield ("user-stop", task.id)
         for machine in self.machines.values():
@@ -248,10 +263,8 @@ class World:
                 self.executors = _without(self.executors, int(at))
             case ("boot", key):
                 self._boot(self.machines[key])
-            case ("reconcile",):
-                self.reconcile()
-            case ("wait",):
-                self._wait()
+            case ("reconcile" | "wait",):
+                (self.reconcile if step[0] == "reconcile" else self._wait)()
             case _:
                 self._misbehave(step)
         self.check()
@@ -269,6 +282,9 @@ class World:
                 task = self.tasks[key]
                 self.user_stopped |= {(task.job, task.generation)}
                 self._end(task, StopCause.USER)
+            case ("report", key):
+                self._spend(reports=1)
+                self._report(self.tasks[key])
             case ("flap", key):
                 self._spend(flaps=1)
                 machine = self._bump(self.machines[key], 2)
@@ -377,8 +393,7 @@ class World:
         found = self._task_of(intent.job, intent.generation, rank)
         if found is None:
             machine = self.machines[node]
-            used = any(task.node == node and task.status is TaskStatus.RUNNING for task in self.tasks.values())
-            if machine.fence or machine.gone or not machine.up or used:
+            if machine.fence or machine.gone or not machine.up or len(self.live_on(node)) >= machine.gpus:
                 return replace(worker, failures=(*worker.failures, (rank, "no room")), ok=False)
             found = self._run(intent, rank, machine)
         return replace(worker, started=(*worker.started, Started(found.id, rank, found.node)))
@@ -424,8 +439,7 @@ class World:
 
     def _diagnose(self, worker: Executor, intent: Intent) -> Executor:
         machine = self.machines[intent.node]
-        used = any(task.node == machine.id and task.status is TaskStatus.RUNNING for task in self.tasks.values())
-        if machine.gone or not machine.up or used:
+        if machine.gone or not machine.up or self.live_on(machine.id):
             return replace(worker, ok=False, detail="could not be placed")
         verdict = Verdict.PASS if machine.sick is Rung.NONE else Verdict.FAIL
         if verdict is Verdict.PASS:
@@ -435,9 +449,7 @@ class World:
 
     def _reboot(self, worker: Executor, intent: Intent) -> Executor:
         machine = self.machines[intent.node]
-        running = [
-            item for item in self.tasks.values() if item.node == machine.id and item.status is TaskStatus.RUNNING
-        ]
+        running = self.live_on(machine.id)
         if intent.boot_before and intent.boot_before != f"b{machine.boot}":
             return replace(worker, detail="it has booted already")
         if any(task.id not in intent.tasks for task in running):
@@ -457,9 +469,8 @@ class World:
         if machine.gone:
             return
         self.machines[machine.id] = replace(machine, gone=True, up=False)
-        for task in self.tasks.values():
-            if task.node == machine.id and task.status is TaskStatus.RUNNING:
-                self._end(task, StopCause.CAPACITY)
+        for task in self.live_on(machine.id):
+            self._end(task, StopCause.CAPACITY)
         fresh = Machine(f"n{len(self.machines)}")
         self.machines[fresh.id] = fresh
         self._emit(_node_seen(fresh))
@@ -468,9 +479,14 @@ class World:
 
     def _fault(self, machine: Machine, kind: Rung) -> None:
         self.machines[machine.id] = replace(machine, sick=kind, passed_boot=0)
-        for task in list(self.tasks.values()):
-            if task.node == machine.id and task.status is TaskStatus.RUNNING:
-                self._end(task, StopCause.FAILED)
+        for task in self.live_on(machine.id):
+            self._end(task, StopCause.FAILED)
+
+    def _report(self, task: RealTask) -> None:
+        """One GPU hangs; its task does not notice, the node agent does."""
+        machine = replace(self.machines[task.node], sick=Rung.REBOOT, passed_boot=0)
+        self.machines[machine.id] = machine
+        self._emit(Evidence(machine.id, Rung.REBOOT, "Xid 79", self.now, f"b{machine.boot}", gpu=task.id))
 
     def _boot(self, machine: Machine) -> None:
         healed = Rung.NONE if machine.sick <= Rung.REBOOT else machine.sick
@@ -538,7 +554,7 @@ def _node_seen(machine: Machine) -> NodeSeen:
         machine.id,
         version=machine.version,
         connected=machine.up,
-        gpus=1,
+        gpus=machine.gpus,
         boot=Boot(f"b{machine.boot}") if machine.up else None,
         fence=machine.fence,
     )
@@ -555,6 +571,7 @@ def _task_seen(task: RealTask) -> TaskSeen:
         generation=task.generation,
         rank=task.rank,
         gpus=1,
+        gpu_ids=(task.id,),
         cause=task.cause,
         exit_code={StopCause.FAILED: 134}.get(task.cause) if task.cause else None,
         stopped_at=task.stopped_at,
