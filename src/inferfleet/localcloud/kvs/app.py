@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from inferfleet.errors import InputError
 from inferfleet.localcloud.kvs import archive, control, faults, get_media, hls, put_media
 from inferfleet.localcloud.kvs.errors import ServiceError
+from inferfleet.localcloud.kvs.get_media import CutError
 from inferfleet.localcloud.kvs.state import Emulator
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -109,13 +110,17 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _body(request: Request) -> AsyncIterator[bytes]:
-    """A request's body; a producer that goes away has said all it had to say."""
+    """A request's body.
+
+    Raises:
+        CutError: The producer went away within it, so that its last fragment does not count.
+    """
     try:
         async for piece in request.stream():
             if piece:
                 yield piece
     except ClientDisconnect:
-        return
+        raise CutError from None
 
 
 class _Streamed(Response):

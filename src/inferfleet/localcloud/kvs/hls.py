@@ -113,10 +113,14 @@ async def playlist(emulator: Emulator, request: Request) -> Response:
 
 def _segments(found: Sequence[Stored], is_mp4: bool, query: str) -> list[str]:
     lines: list[str] = []
+    tracks = None
     for stored in found:
         where = f"FragmentNumber={stored.number}&{query}"
-        if is_mp4:
+        if tracks is not None and stored.tracks != tracks:
+            lines.append("#EXT-X-DISCONTINUITY")
+        if is_mp4 and stored.tracks != tracks:
             lines.append(f'#EXT-X-MAP:URI="getMP4InitFragment.mp4?{where}"')
+        tracks = stored.tracks
         lines.append(
             f"#EXT-X-PROGRAM-DATE-TIME:{datetime.fromtimestamp(stored.producer_time, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
         )
@@ -144,7 +148,9 @@ def remux(stored: Stored, container: str) -> bytes:
     """A fragment in another container, its frames untouched."""
     import av
 
-    options = {"movflags": "empty_moov+default_base_moof+frag_keyframe"} if container == "mp4" else {}
+    # Without an edit list each fragment says its absolute decode time, so that they play one after the other.
+    flags = "empty_moov+default_base_moof+frag_keyframe+frag_discont"
+    options = {"movflags": flags, "use_editlist": "0", "avoid_negative_ts": "disabled"} if container == "mp4" else {}
     out = io.BytesIO()
     media = io.BytesIO(stored.opening + stored.cluster)
     with (

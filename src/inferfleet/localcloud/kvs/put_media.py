@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from starlette.requests import Request
 
@@ -88,12 +88,11 @@ class Session:
         """
         async for piece in body:
             self._received += len(piece)
-            error = await self._fault()
-            for ack in self._take(self._reader.feed(piece)) if not error else [_error(error)]:
+            async for ack in self._take(self._reader.feed(piece)):
                 yield ack.encode
                 if ack.is_error:
                     return
-        for ack in self._take(self._reader.finish()):
+        async for ack in self._take(self._reader.finish()):
             yield ack.encode
 
     async def _fault(self) -> int:
@@ -111,8 +110,13 @@ class Session:
                 await asyncio.Event().wait()
         raise CutError
 
-    def _take(self, items: Sequence[Item]) -> Iterator[Ack]:
-        for item in items:
+    async def _take(self, items: Sequence[Item]) -> AsyncIterator[Ack]:
+        for item in (None, *items):
+            if injected := await self._fault():
+                yield _error(injected)
+                return
+            if item is None:
+                continue
             if not isinstance(item, Fragment):
                 size = isinstance(item, DamageError) and "the most is" in str(item)
                 yield _error(4001 if size else 4006)
