@@ -20,6 +20,7 @@ from typing import Any
 from inferfleet.config.base import validate
 from inferfleet.config.cameras import CamerasFile
 from inferfleet.config.source import parse
+from inferfleet.streams.frame import Frame
 from inferfleet.streams.worker import Worker
 
 GOOD = 4
@@ -37,10 +38,10 @@ def latency_p95(clip: Path, model: str, bad: list[dict[str, Any]]) -> float:
         latencies: list[float] = []
         record = worker.metrics.processed
 
-        def processed(frame: Any, latency: float, events: Any) -> None:
+        def processed(frame: Frame, latency: float) -> None:
             if frame.camera.startswith("good"):
                 latencies.append(latency)
-            record(frame, latency, events)
+            record(frame, latency)
 
         worker.metrics.processed = processed  # type: ignore[method-assign]
         worker.start()

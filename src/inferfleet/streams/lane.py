@@ -31,6 +31,8 @@ _log = structlog.get_logger(__name__)
 
 _CHECKPOINT_SECONDS = 2.0
 """How often progress without events is made durable: what a crash makes a camera read again."""
+_SMOOTHING = 0.1
+"""Weight of the newest frame in the latency that `/status` shows."""
 
 TextReader = Callable[[U8], Sequence[Text]]
 
@@ -93,6 +95,7 @@ class Lane:
         self._in_flight_limit = in_flight
         self._in_flight = 0
         self._stopping = False
+        self._concluded = False
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._taken = 0
@@ -128,6 +131,14 @@ class Lane:
     def is_finished(self) -> bool:
         """Whether no frame will come any more and everything that came is analysed."""
         return self.reader.is_done and len(self.mailbox) == 0 and self._in_flight == 0
+
+    def conclude(self) -> None:
+        """Ends what is still open when the source has ended: who is in a zone leaves it. For a finished lane; once."""
+        seen = self.seen
+        if not self._concluded and seen is not None and self.reader.status.state == "ended":
+            self._concluded = True
+            self._publish(self._analysis.finish().events, seen)
+        self.save()
 
     def save(self) -> None:
         """Makes the progress durable, if there is any since the last time. For a lane that is at rest."""
@@ -199,23 +210,26 @@ class Lane:
             self._outlets.metrics.dropped(self.camera.id, "analysis_error")
             return
         self.seen = Seen(frame, outcome.tracks)
-        self._record(frame, outcome.events)
         self._token = frame.position.token
-        if outcome.events or time.monotonic() - self._saved_at >= _CHECKPOINT_SECONDS:
-            self._append([self._item(event, frame, outcome.tracks) for event in outcome.events], self._token)
-
-    def _record(self, frame: Frame, events: Sequence[Event]) -> None:
         self.frames += 1
-        self.events += len(events)
         latency = time.monotonic() - frame.received
-        self.latency += 0.1 * (latency - self.latency) if self.frames > 1 else latency
-        self._outlets.metrics.processed(frame, latency, events)
+        self.latency += _SMOOTHING * (latency - self.latency) if self.frames > 1 else latency
+        self._outlets.metrics.processed(frame, latency)
+        self._publish(outcome.events, self.seen)
 
-    def _item(self, event: Event, frame: Frame, tracks: tuple[TrackView, ...]) -> Item:
+    def _publish(self, events: Sequence[Event], seen: Seen) -> None:
+        """Hands events to the spool; without any, the progress alone, from time to time."""
+        self.events += len(events)
+        self._outlets.metrics.made(self.camera.id, events)
+        if events or time.monotonic() - self._saved_at >= _CHECKPOINT_SECONDS:
+            self._append([self._item(event, seen) for event in events], seen.frame.position.token)
+
+    def _item(self, event: Event, seen: Seen) -> Item:
         if self._outlets.snapshots is None:
             return Item(event)
-        outlines = outlines_of(self.camera, frame.picture, tracks)
-        return self._outlets.snapshots.attach(event, frame.picture, tracks, outlines)
+        picture = seen.frame.picture
+        outlines = outlines_of(self.camera, picture, seen.tracks)
+        return self._outlets.snapshots.attach(event, picture, seen.tracks, outlines)
 
     def _append(self, items: Sequence[Item], token: str) -> None:
         self._outlets.spool.append(items, Checkpoint(self.camera.id, token, self._analysis.state()))

@@ -47,12 +47,15 @@ class Metrics:
             "inferfleet_batch_size", "Frames in a batch.", ["model"], buckets=_BATCH_BUCKETS, registry=self.registry
         )
 
-    def processed(self, frame: Frame, latency: float, events: Sequence[Event]) -> None:
-        """Counts an analysed frame, its latency in seconds, and its events."""
+    def processed(self, frame: Frame, latency: float) -> None:
+        """Counts an analysed frame and its latency in seconds."""
         self._frames.labels(frame.camera).inc()
         self._latency.labels(frame.camera).observe(latency)
+
+    def made(self, camera: str, events: Sequence[Event]) -> None:
+        """Counts events of a camera."""
         for event in events:
-            self._events.labels(frame.camera, event.type).inc()
+            self._events.labels(camera, event.type).inc()
 
     def dropped(self, camera: str, reason: str) -> None:
         """Counts a frame that was taken from its mailbox but not analysed."""

@@ -219,9 +219,10 @@ class Worker:
             for id_, lane in lanes:
                 if id_ in self._rates:
                     self._rates[id_].update(now, lane.frames)
-                if lane.is_finished:
-                    lane.save()
-            if lanes and all(lane.is_finished for _, lane in lanes):
+            done = [lane for _, lane in lanes if lane.is_finished]
+            for lane in done:
+                lane.conclude()
+            if lanes and len(done) == len(lanes):
                 self.finished.set()
 
 

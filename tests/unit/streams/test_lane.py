@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from inferfleet.config.cameras import Camera, Detect, Step
+from inferfleet.config.cameras import Camera, Detect, Step, Zone
 from inferfleet.config.sources import ImagesSource
 from inferfleet.streams.analysis import ModelInfo
 from inferfleet.streams.batcher import Batcher, Job
 from inferfleet.streams.delivery import Spool
-from inferfleet.streams.event import Event
 from inferfleet.streams.frame import Frame
 from inferfleet.streams.lane import Lane, Outlets
 from inferfleet.streams.metrics import Metrics
@@ -24,6 +23,7 @@ from inferfleet.vision.types import Detections
 
 FRAMES = 24
 DEADLINE = 20
+WHOLE = Zone(polygon=((0, 0), (1, 0), (1, 1), (0, 1)), match="center")
 
 
 class Recorder(Metrics):
@@ -33,8 +33,8 @@ class Recorder(Metrics):
         super().__init__()
         self.order: list[int] = []
 
-    def processed(self, frame: Frame, latency: float, events: Sequence[Event]) -> None:
-        super().processed(frame, latency, events)
+    def processed(self, frame: Frame, latency: float) -> None:
+        super().processed(frame, latency)
         self.order.append(frame.position.frame)
 
 
@@ -54,7 +54,13 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def lane_for(pictures: Path, spool: Spool, metrics: Metrics, *batchers: Batcher, in_flight: int = FRAMES) -> Lane:
-    camera = Camera(id="a", source=ImagesSource(path=pictures), queue=4, steps=(Step(detect=Detect()),) * len(batchers))
+    camera = Camera(
+        id="a",
+        source=ImagesSource(path=pictures),
+        queue=4,
+        zones={"all": WHOLE},
+        steps=(Step(detect=Detect()),) * len(batchers),
+    )
     lane = Lane(
         camera,
         batchers=batchers,
@@ -166,3 +172,17 @@ def test_progress_is_durable_after_stopping(pictures: Path, spool: Spool) -> Non
         resumed.finish(job)
     assert metrics.order == list(range(7, FRAMES))
     resumed.stop(1)
+
+
+def test_what_is_open_when_the_source_ends_is_closed_once(pictures: Path, spool: Spool) -> None:
+    metrics, batcher = Recorder(), Batcher()
+    lane = lane_for(pictures, spool, metrics, batcher)
+    for job in take(batcher, FRAMES):
+        job.found.append(thing())
+        lane.finish(job)
+    wait_until_finished(lane)
+    before = lane.events
+    lane.conclude()
+    lane.conclude()
+    assert (before, lane.events) == (2, 3)
+    lane.stop(1)
