@@ -82,6 +82,8 @@ class Store:
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
+            # Some builds overwrite what is deleted; on a full disk there is no room for that in the log.
+            self._db.execute("PRAGMA secure_delete = OFF")
             self._db.execute("PRAGMA journal_size_limit = 67108864")
             self._create()
         except BaseException:

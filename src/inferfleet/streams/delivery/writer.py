@@ -1,7 +1,8 @@
 """The spool's one writing thread: many cameras, one transaction, one fsync.
 
-It takes whatever has gathered while the last transaction was on its way to the disk. When the disk refuses, it keeps
-what it has and tries again, and meanwhile still notes what the sinks acknowledge, because that frees space.
+It takes whatever has gathered while the last transaction was on its way to the disk. When the disk refuses, or is
+nearly full, it keeps what it has and tries again, and meanwhile still notes what the sinks acknowledge: that frees
+space.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import structlog
 from inferfleet.errors import OutsideError
 from inferfleet.streams.checkpoint import Checkpoint
 from inferfleet.streams.delivery.ledger import Ledger
-from inferfleet.streams.delivery.reserve import Reserve
 from inferfleet.streams.delivery.store import Record, Store
 
 log = structlog.get_logger(__name__)
@@ -30,6 +30,8 @@ RETRY_SECONDS = 0.5
 """Pause before a write that the disk refused is tried again."""
 GIVE_BACK_BYTES = 64 * 1024**2
 """Unused space that an empty spool returns to the file system; less stays for the next events."""
+KEPT_FREE_BYTES = 16 * 1024**2
+"""Disk space that events leave: SQLite's log grows to 4 MiB and one transaction, and so may then its file."""
 
 
 class SpoolError(OutsideError):
@@ -86,8 +88,6 @@ class Writer:
         self.listeners: list[Callable[[Checkpoint], None]] = []
         self._folder = folder
         self._store = store
-        self._reserve = Reserve(folder / "reserve")
-        self._reserve.fill()
         self._inbox = threading.Condition()
         self._waiting = _Batch()
         self._noted_at: float | None = None
@@ -203,8 +203,7 @@ class Writer:
         Returns:
             The ledger as it was before, and the cameras that have a new checkpoint.
         """
-        if self.trouble is not None and not self._has_room(batch.size):
-            raise sqlite3.OperationalError(self.trouble)
+        self._check_room(batch)
         before, after = self.ledger, self.ledger.copy()
         with self._store.transaction():
             touched = _apply(self._store, after, batch)
@@ -214,7 +213,7 @@ class Writer:
         return before, touched
 
     def _make_room(self, batch: _Batch) -> None:
-        """On a disk that refuses events, still notes what is delivered, in the space that the reserve has left."""
+        """On a disk that takes no events, still notes what is delivered, in the space that was kept free."""
         before, after = self.ledger, self.ledger.copy()
         try:
             self._store.fold()
@@ -228,9 +227,19 @@ class Writer:
         except sqlite3.Error as error:
             log.debug("spool cannot even note what is delivered", error=str(error))
 
-    def _has_room(self, size: int) -> bool:
-        """Whether the disk can take events: once into the log, and once into the file but for its unused part."""
-        return self._reserve.has_room(size + max(0, size - self._store.unused))
+    def _check_room(self, batch: _Batch) -> None:
+        """Leaves enough of the disk for the log and for noting deliveries; events must not take the last of it.
+
+        Raises:
+            sqlite3.OperationalError: The batch would: it goes into the log, and then into the file's unused part or
+                at its end.
+        """
+        free = shutil.disk_usage(self._folder).free
+        if batch.appends and free < KEPT_FREE_BYTES + batch.size + max(0, batch.size - self._store.unused):
+            least = KEPT_FREE_BYTES // 1024**2
+            raise sqlite3.OperationalError(
+                f"the disk is full: {free / 1024**2:.0f} MiB left, {least} MiB are kept free"
+            )
 
     def _publish(self, ledger: Ledger) -> None:
         with self.news:
@@ -263,17 +272,14 @@ class Writer:
 
     def _report_trouble(self, error: sqlite3.Error) -> None:
         if self.trouble is None:
-            free = shutil.disk_usage(self._folder).free
-            log.error("spool cannot write; cameras wait", folder=str(self._folder), error=str(error), disk_free=free)
+            log.error("spool cannot write; cameras wait", folder=str(self._folder), error=str(error))
         self.trouble = str(error)
-        self._reserve.release()
         self._tell()
 
     def _all_well(self) -> None:
         if self.trouble is not None:
             log.info("spool writes again", folder=str(self._folder))
             self.trouble = None
-            self._reserve.fill()
             self._tell()
 
     def _give_back(self, before: Ledger) -> None:
