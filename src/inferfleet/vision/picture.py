@@ -83,7 +83,7 @@ class Still:
                 "too-large", f"{name}: {width}x{height} pixels; at most {limits.pixels} in all are accepted"
             )
         if jpeg is None:
-            return cls(_decode_other(data, name))
+            return cls(_imdecode(data, name, cv2.IMREAD_COLOR))
         still = cls.__new__(cls)
         still.width, still.height, still._bgr, still._jpeg, still._fast = width, height, None, jpeg, fast
         return still
@@ -120,7 +120,7 @@ class _Jpeg:
         self._name = name
         try:
             height, width, self._colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-        except ValueError as error:
+        except (ValueError, KeyError) as error:  # KeyError: a colour space that simplejpeg does not know
             raise PictureError("damaged", f"{name}: is not a readable JPEG: {error}") from error
         self._orientation = header.jpeg_orientation(data)
         self.width, self.height = (height, width) if self._orientation > 4 else (width, height)  # noqa: PLR2004
@@ -130,8 +130,7 @@ class _Jpeg:
         if self._orientation > 4:  # noqa: PLR2004 (these lie on their side)
             least_width, least_height = least_height, least_width
         if self._colours in ("CMYK", "YCCK"):
-            stored = _imdecode(self._data, self._name, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-            stored = stored[..., ::-1] if order == "RGB" else stored
+            stored = self._tolerant(order)
         else:
             stored = self._decode(order, least_width, least_height)
         return _upright(stored, self._orientation)
@@ -142,18 +141,15 @@ class _Jpeg:
         try:
             pixels: U8 = simplejpeg.decode_jpeg(self._data, order, strict=True, **size)
             return pixels
-        except ValueError as error:
+        except (ValueError, KeyError) as error:
             if "premature end" in str(error).lower():
                 raise PictureError("damaged", f"{self._name}: the JPEG is cut off") from error
-        try:  # cameras write stray bytes and odd tables that harm nothing
-            pixels = simplejpeg.decode_jpeg(self._data, order, strict=False, **size)
-            return pixels
-        except ValueError as error:
-            raise PictureError("damaged", f"{self._name}: the JPEG is damaged: {error}") from error
+        # Cameras write stray bytes and odd tables that harm nothing; OpenCV's decoder steps over them.
+        return self._tolerant(order)
 
-
-def _decode_other(data: bytes, name: str) -> U8:
-    return _imdecode(data, name, cv2.IMREAD_COLOR)
+    def _tolerant(self, order: str) -> U8:
+        stored = _imdecode(self._data, self._name, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        return np.ascontiguousarray(stored[..., ::-1]) if order == "RGB" else stored
 
 
 def _imdecode(data: bytes, name: str, flags: int) -> U8:

@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -202,7 +202,7 @@ def _s3(place: str) -> Iterator[_Source]:
         raise InputError(f"model {place}: is not s3://bucket/key")
     try:
         answer = boto3.client("s3").get_object(Bucket=bucket, Key=key)
-        with answer["Body"] as body:
+        with closing(answer["Body"]) as body:
             yield _Source(answer["ContentLength"], body.iter_chunks(_CHUNK))
     except ClientError as error:
         detail = error.response["Error"]

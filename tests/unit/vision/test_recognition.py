@@ -186,12 +186,9 @@ def test_batch_sizes_are_few_and_fixed(most, fixed, sizes):
 @pytest.mark.parametrize("finished", [False, True])
 def test_a_classifier_gives_probabilities_of_the_best_classes(tmp_path, engine, finished):
     path = mean_model(tmp_path / "c.onnx", softmax=finished)
+    precision = "f32" if engine == "openvino" else "auto"
     unit = {"mean": (0, 0, 0), "std": (64, 64, 64), "fit": "stretch"}
-    classifier = load_classifier(
-        ModelConfig(
-            path=str(path), engine=engine, precision="auto" if engine == "onnxruntime" else "f32", preprocess=unit
-        )
-    )
+    classifier = load_classifier(ModelConfig(path=str(path), engine=engine, precision=precision, preprocess=unit))
     still = Still(np.full((8, 8, 3), (0, 64, 128), np.uint8))  # blue, green, red: logits 2, 1, 0
     result = classifier.classify([classifier.prepare(still)], top=2)[0]
     powers = np.exp([2.0, 1.0, 0.0])
