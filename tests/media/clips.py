@@ -75,7 +75,8 @@ def packets(clip: Clip) -> Iterator[av.Packet]:
     context = av.CodecContext.create(clip.codec, "w")
     context.width, context.height = clip.size
     context.pix_fmt = "yuvj420p" if clip.codec == "mjpeg" else "yuv420p"
-    context.time_base = TIME_BASE
+    # MPEG-2 and MPEG-4 have no finer clock than their frame rate.
+    context.time_base = Fraction(1, clip.fps) if clip.codec in ("mpeg2video", "mpeg4") else TIME_BASE
     context.framerate = Fraction(clip.fps)
     context.gop_size = clip.gop
     context.max_b_frames = clip.b_frames
@@ -88,8 +89,15 @@ def packets(clip: Clip) -> Iterator[av.Packet]:
         )
         frame.pts = round(clip.time(index) / TIME_BASE)
         frame.time_base = TIME_BASE
-        yield from context.encode(frame)
-    yield from context.encode(None)
+        yield from map(_stamp, context.encode(frame))
+    yield from map(_stamp, context.encode(None))
+
+
+def _stamp(packet: av.Packet) -> av.Packet:
+    scale = packet.time_base / TIME_BASE
+    packet.pts, packet.dts = round((packet.pts or 0) * scale), round((packet.dts or 0) * scale)
+    packet.time_base = TIME_BASE
+    return packet
 
 
 def _options(clip: Clip) -> dict[str, str]:
@@ -139,7 +147,7 @@ def mux(target: Path | io.BytesIO, *clips: Clip, format: str | None = None, gap:
 def _describe(stream: av.VideoStream, clip: Clip) -> None:
     stream.width, stream.height = clip.size
     stream.pix_fmt = "yuvj420p" if clip.codec == "mjpeg" else "yuv420p"
-    stream.codec_context.time_base = TIME_BASE
+    stream.codec_context.time_base = Fraction(1, clip.fps) if clip.codec in ("mpeg2video", "mpeg4") else TIME_BASE
     stream.time_base = TIME_BASE
     stream.codec_context.max_b_frames = clip.b_frames
     stream.codec_context.gop_size = clip.gop

@@ -60,6 +60,7 @@ class Decoder:
         context: VideoCodecContext,
         time_base: Fraction,
         *,
+        frame_ticks: int,
         fps_target: float | None,
         threads: int,
         is_live: bool,
@@ -69,6 +70,7 @@ class Decoder:
         Args:
             context: The stream's codec context, not yet opened.
             time_base: Of the stream's time stamps, in seconds.
+            frame_ticks: How long a frame lasts, in units of `time_base`, where frames have no time stamp.
             fps_target: Frames a second to take; None takes all.
             threads: For the decoder; 0 takes as many as there are cores.
             is_live: Decode early rather than late: low latency instead of least work.
@@ -82,6 +84,7 @@ class Decoder:
         self.fed_since: float | None = None
         self.has_seen_key = False
         self._context = context
+        self._frame_ticks = frame_ticks
         self._after: tuple[int, int] | None = None
         self._is_strict = False
         self._plan = _Plan(context, Ticks(fps_target, time_base), time_base, is_live) if fps_target else None
@@ -147,7 +150,7 @@ class Decoder:
             number = self.numbers.frame(pts)
             if self._after is not None and self._passes_by(pts):
                 continue
-            if self._plan is None or self._plan.takes(pts):
+            if self._plan is None or self._plan.takes(number * self._frame_ticks if pts is None else pts):
                 yield Decoded(picture, number, pts, not self.numbers.disordered)
 
     def _passes_by(self, pts: int | None) -> bool:
@@ -181,7 +184,8 @@ class _Plan:
         self._held_bytes = 0
         self._has_gap = False
         self._entry: tuple[int, int] | None = None
-        self._last_order: int | None = None
+        self._last_dts: int | None = None
+        self._last_pts: int | None = None
         self._again: int | None = None
         self._key_times: deque[int] = deque(maxlen=3)
 
@@ -189,10 +193,8 @@ class _Plan:
         """Whether a frame is a key frame that was decoded a second time."""
         return pts is not None and pts == self._again and self._ticks.of(pts) == self._taken
 
-    def takes(self, pts: int | None) -> bool:
+    def takes(self, pts: int) -> bool:
         """Whether a frame that came out is wanted: whether it is the first of its tick."""
-        if pts is None:
-            return True
         tick = self._ticks.of(pts)
         if tick == self._taken:
             return False
@@ -225,9 +227,11 @@ class _Plan:
 
     def _has_jumped(self, packet: Packet[VideoStream], pts: int) -> bool:
         """Whether the time stamps begin anew, as after a camera's reset or where recordings were joined."""
-        order, slack = (packet.dts, 0) if packet.dts is not None else (pts, self._jump)
-        last, self._last_order = self._last_order, order
-        return last is not None and order < last - slack
+        dts, last_dts, last_pts = packet.dts, self._last_dts, self._last_pts
+        self._last_dts, self._last_pts = dts, pts
+        if dts is not None and last_dts is not None:
+            return dts < last_dts
+        return last_pts is not None and pts < last_pts - self._jump
 
     def _note_entry(self, packet: Packet[VideoStream], pts: int) -> Entry:
         if self._entry is not None and pts > self._entry[1]:

@@ -17,6 +17,7 @@ from inferfleet.streams.frame import Frame, Position
 from inferfleet.streams.picture import Scaler, VideoPicture
 from inferfleet.streams.sources.base import SourceError
 from inferfleet.streams.sources.decoding import Decoded, Decoder, LandedLate
+from inferfleet.streams.sources.keyframes import KeyFrames
 from inferfleet.streams.sources.opening import open_container, source_error
 from inferfleet.streams.sources.place import Place
 
@@ -146,6 +147,7 @@ class _Lap:
         self._first: Packet[VideoStream] | None = None
         self._time_base = stream.time_base or Fraction(1, _MICROSECONDS)
         self._rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
+        self._frame_ticks = int(1 / self._rate / self._time_base)
         self._begin = stream.start_time or 0
         self._end = self._begin
         self._last = after.frame
@@ -157,9 +159,11 @@ class _Lap:
         """Goes to a key frame at or before the place; returns whether it is one."""
         pts = self._after.pts
         assert pts is not None
+        keys = KeyFrames(self._stream.codec_context)
         try:
             self._container.seek(pts - int(back / self._time_base), stream=self._stream)
-            key = next((p for p in self._container.demux(self._stream) if p.is_keyframe and p.pts is not None), None)
+            packets = self._container.demux(self._stream)
+            key = next((p for p in packets if p.pts is not None and keys.entry(p) != "none"), None)
         except FFmpegError:
             return False
         self._first = key
@@ -168,7 +172,12 @@ class _Lap:
     def decode(self, fps_target: float | None, threads: int, *, is_strict: bool) -> None:
         """Makes the decoder; a strict one raises `LandedLate` when the place itself does not come by."""
         self._decoder = Decoder(
-            self._stream.codec_context, self._time_base, fps_target=fps_target, threads=threads, is_live=False
+            self._stream.codec_context,
+            self._time_base,
+            frame_ticks=self._frame_ticks,
+            fps_target=fps_target,
+            threads=threads,
+            is_live=False,
         )
         if self._after.pts is not None:
             self._decoder.skip_through(self._after.pts, self._after.frame, is_strict=is_strict)
@@ -226,16 +235,13 @@ class _Lap:
                     if packet.size == 0:
                         continue
                     if packet.pts is not None and not packet.is_discard:
-                        self._end = max(self._end, packet.pts + (packet.duration or self._frame_ticks()))
+                        self._end = max(self._end, packet.pts + (packet.duration or self._frame_ticks))
                     yield packet
                 return
             except InvalidDataError:
                 errors += 1
             except FFmpegError as error:
                 raise source_error(error, self._what) from None
-
-    def _frame_ticks(self) -> int:
-        return int(1 / self._rate / self._time_base)
 
     def _microseconds(self, ticks: int) -> int:
         return ticks * self._time_base.numerator * _MICROSECONDS // self._time_base.denominator

@@ -1,7 +1,7 @@
 """From which packets decoding can begin with nothing before them.
 
-A packet's key flag is not enough: H.264 sets it on recovery points too, behind which pictures may still need what
-came before. So the packet's own units are looked at (ITU-T H.264 table 7-1, H.265 table 7-1).
+A packet's key flag is not enough: for H.264, FFmpeg sets it on any recovery point, also where the picture is whole
+only some frames later. So the packet's own units are looked at (ITU-T H.264 tables 7-1 and D.1.8, H.265 table 7-1).
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 Entry = Literal["none", "closed", "open"]
 """`closed`: nothing after it needs anything before it. `open`: only frames shown before it do."""
 
-_OPEN_GOP = frozenset({"mpeg1video", "mpeg2video", "mpeg4"})
-_CLOSED_GOP = frozenset({"vp8", "vp9", "av1", "libdav1d", "libaom-av1", "libvpx", "libvpx-vp9"})
+_CLOSED_GOP = frozenset({"vp8", "vp9", "av1"})
 _START_CODE = re.compile(rb"\x00\x00\x01")
 _H264_IDR = 5
+_H264_SEI = 6
+_RECOVERY_POINT = 6
 _HEVC_IDR = (19, 20)
 _HEVC_OTHER_ENTRY = (16, 17, 18, 21)
 
@@ -49,27 +50,41 @@ class KeyFrames:
             return "none"
         if self._codec in ("h264", "hevc"):
             return self._entry_by_units(bytes(packet))
-        if self._codec in _CLOSED_GOP:
-            return "closed"
-        return "open" if self._codec in _OPEN_GOP else "none"
+        return "closed" if self._codec in _CLOSED_GOP else "open"
 
     def _entry_by_units(self, data: bytes) -> Entry:
-        for head in self._heads(data):
+        for start in self._starts(data):
+            head = data[start]
             if self._codec == "h264":
                 if head & 0x1F == _H264_IDR:
                     return "closed"
+                if head & 0x1F == _H264_SEI and _recovers_at_once(data[start + 1 : start + 64]):
+                    return "open"
             elif (kind := head >> 1 & 0x3F) in _HEVC_IDR:
                 return "closed"
             elif kind in _HEVC_OTHER_ENTRY:
                 return "open"
         return "none"
 
-    def _heads(self, data: bytes) -> Iterator[int]:
-        """The first byte of each unit in a packet."""
+    def _starts(self, data: bytes) -> Iterator[int]:
+        """Where the units of a packet begin."""
         if self._is_annex_b:
-            yield from (data[m.end()] for m in _START_CODE.finditer(data) if m.end() < len(data))
+            yield from (m.end() for m in _START_CODE.finditer(data) if m.end() < len(data))
             return
         at = 0
         while at + self._prefix < len(data):
-            yield data[at + self._prefix]
+            yield at + self._prefix
             at += self._prefix + int.from_bytes(data[at : at + self._prefix])
+
+
+def _recovers_at_once(messages: bytes) -> bool:
+    """Whether SEI messages hold a recovery point with `recovery_frame_cnt` 0, whose code is a single 1 bit."""
+    at = 0
+    while at + 2 < len(messages):
+        kind, size = messages[at], messages[at + 1]
+        if kind == _RECOVERY_POINT:
+            return bool(messages[at + 2] & 0x80)
+        if size == 0xFF:  # noqa: PLR2004 - long messages go on; what is behind them is not looked at
+            return False
+        at += 2 + size
+    return False

@@ -96,7 +96,12 @@ class LiveReader:
 
     def _decode(self, pump: Pump, opened: Opened) -> Iterator[Frame]:
         decoder = Decoder(
-            opened.context, opened.time_base, fps_target=self._fps_target, threads=self._threads, is_live=True
+            opened.context,
+            opened.time_base,
+            frame_ticks=0,
+            fps_target=self._fps_target,
+            threads=self._threads,
+            is_live=True,
         )
         clock = _Clock(opened)
         self._session = f"{time.time_ns() // 1000:x}"
