@@ -9,7 +9,9 @@ _LANGUAGES = {"json": "json", "yaml": "yaml", "yml": "yaml", "sh": "bash", "md":
 
 def page(rule: Rule) -> str:
     """Returns a rule as Markdown."""
-    language = _LANGUAGES.get(rule.example.file.rsplit(".", 1)[-1], "dockerfile" if "Docker" in rule.example.file else "")
+    language = _LANGUAGES.get(
+        rule.example.file.rsplit(".", 1)[-1], "dockerfile" if "Docker" in rule.example.file else ""
+    )
     beside = "".join(
         f"\nBeside it, `{name}`:\n\n{_fenced(text, _LANGUAGES.get(name.rsplit('.', 1)[-1], ''))}\n"
         for name, text in rule.example.beside.items()

@@ -82,9 +82,7 @@ def _result(finding: Finding, index: int) -> dict[str, Any]:
         "ruleIndex": index,
         "level": finding.severity.value,
         "message": {"text": finding.message},
-        "locations": [
-            {"physicalLocation": {"artifactLocation": {"uri": _uri(finding.place.file)}, "region": region}}
-        ],
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": _uri(finding.place.file)}, "region": region}}],
     }
     if finding.reason:
         result["suppressions"] = [{"kind": "inSource", "justification": finding.reason}]

@@ -112,9 +112,7 @@ def _unique(findings: list[Finding]) -> list[Finding]:
     return list({(f.rule, f.place, f.message): f for f in findings}.values())
 
 
-def _suppressed(
-    findings: list[Finding], directives: list[suppress.Suppression]
-) -> tuple[list[Finding], list[Finding]]:
+def _suppressed(findings: list[Finding], directives: list[suppress.Suppression]) -> tuple[list[Finding], list[Finding]]:
     kept: list[Finding] = []
     hidden: list[Finding] = []
     names = {f.place.file for f in findings} | {d.place.file for d in directives}

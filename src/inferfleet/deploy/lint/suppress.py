@@ -18,7 +18,9 @@ from inferfleet.deploy.lint.document import Document
 from inferfleet.deploy.lint.finding import Finding, Severity
 from inferfleet.deploy.lint.registry import covers
 
-_DIRECTIVE = re.compile(r"(?:#|//|<!--)\s*inferfleet:\s*ignore(?P<file>-file)?\[(?P<ids>[^\]]+)\]\s*(?P<reason>.*?)\s*(?:-->)?$")
+_DIRECTIVE = re.compile(
+    r"(?:#|//|<!--)\s*inferfleet:\s*ignore(?P<file>-file)?\[(?P<ids>[^\]]+)\]\s*(?P<reason>.*?)\s*(?:-->)?$"
+)
 SIDE_FILE = ".inferfleet-ignore"
 
 

@@ -175,7 +175,11 @@ class Workspace:
         path = reference.split("file://", 1)[1].rstrip("}")
         names = {PurePosixPath(path).name}
         for command in document.script.commands:
-            if command.output and PurePosixPath(command.output).name in names and command.name in ("sed", "envsubst", "cat"):
+            if (
+                command.output
+                and PurePosixPath(command.output).name in names
+                and command.name in ("sed", "envsubst", "cat")
+            ):
                 names |= {PurePosixPath(word).name for word in command.texts[1:] if word.endswith(".json")}
         return names
 

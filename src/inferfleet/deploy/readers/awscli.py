@@ -141,7 +141,9 @@ class _Parser:
     @staticmethod
     def _spread(words: list[Excerpt]) -> bool:
         """Whether some options come from a variable or are elided, so that a missing one proves nothing."""
-        return any(word.text.startswith(("${", "$(")) and index == 0 or word.text == "..." for index, word in enumerate(words))
+        return any(
+            word.text.startswith(("${", "$(")) and index == 0 or word.text == "..." for index, word in enumerate(words)
+        )
 
     def _grouped(self, words: list[Excerpt]) -> list[tuple[Excerpt, list[Excerpt]]]:
         groups: list[tuple[Excerpt, list[Excerpt]]] = []

@@ -86,8 +86,5 @@ def lowered(node: Node) -> Node:
     if not isinstance(node.value, dict):
         return node
     return node.with_value(
-        {
-            key[:1].lower() + key[1:]: child if key in _MAPS else lowered(child)
-            for key, child in node.value.items()
-        }
+        {key[:1].lower() + key[1:]: child if key in _MAPS else lowered(child) for key, child in node.value.items()}
     )

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from inferfleet.deploy.lint.excerpt import Excerpt, SourceText
 
-_FENCE = re.compile(r"^(?P<indent>[ \t]*(?:[-*+][ \t]+|\d+\.[ \t]+)?)(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w.+-]*)")
+_FENCE = re.compile(
+    r"^(?P<indent>[ \t]*(?:[-*+][ \t]+|\d+\.[ \t]+)?)(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w.+-]*)"
+)
 _HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$")
 _BOLD_LINE = re.compile(r"^\*\*([^*]+)\*\*:?[ \t]*(?:\(.*\))?:?[ \t]*$")
 

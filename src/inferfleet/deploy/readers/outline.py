@@ -152,10 +152,13 @@ def _health_check(value: str) -> Iterator[tuple[Path, Any]]:
 def _instance_type(value: str) -> Iterator[tuple[Path, Any]]:
     matched = re.search(r"`([\w.*]+)`", value)
     if matched:
-        yield ("placementConstraints", _END), {
-            "type": "memberOf",
-            "expression": f"attribute:ecs.instance-type =~ {matched[1]}",
-        }
+        yield (
+            ("placementConstraints", _END),
+            {
+                "type": "memberOf",
+                "expression": f"attribute:ecs.instance-type =~ {matched[1]}",
+            },
+        )
 
 
 _TASK: dict[str, Setter] = {

@@ -40,7 +40,13 @@ def _is_task_definition(node: Node, _: str) -> bool:
 def _is_service(node: Node, _: str) -> bool:
     if "services" in node or "Type" in node:
         return False
-    hints = ("desiredCount", "launchType", "capacityProviderStrategy", "deploymentConfiguration", "networkConfiguration")
+    hints = (
+        "desiredCount",
+        "launchType",
+        "capacityProviderStrategy",
+        "deploymentConfiguration",
+        "networkConfiguration",
+    )
     return ("serviceName" in node or "taskDefinition" in node) and any(hint in node for hint in hints)
 
 

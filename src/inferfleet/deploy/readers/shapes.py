@@ -111,4 +111,8 @@ def _unknown(node: Node, path: str, line: str) -> Node:
 
 
 def _worded(line: str) -> str:
-    return line.strip().replace("Unknown parameter in input: ", "unknown: ").replace("Unknown parameter in ", "unknown in ")
+    return (
+        line.strip()
+        .replace("Unknown parameter in input: ", "unknown: ")
+        .replace("Unknown parameter in ", "unknown in ")
+    )

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from tree_sitter import Parser
 
 _QUOTED = re.compile(r"[\"'\\\n{}\[\],:]+")
-_ARN_FIELD = re.compile(r"(?:awk\s+-F\s*['\"]?:['\"]?\s*'\{\s*print\s+\$(6|NF)\s*\}'|cut\s+-d\s*['\"]?:['\"]?\s+-f\s*6)\s*\)?$")
+_ARN_FIELD = re.compile(
+    r"(?:awk\s+-F\s*['\"]?:['\"]?\s*'\{\s*print\s+\$(6|NF)\s*\}'|cut\s+-d\s*['\"]?:['\"]?\s+-f\s*6)\s*\)?$"
+)
 _SPECIAL = frozenset("?!#@*$-_0123456789")
 _KNOWN_SETTERS = ("read", "mapfile", "readarray", "getopts", "local", "declare", "typeset", "readonly", "export")
 _MAX_DEPTH = 200
@@ -62,9 +64,9 @@ class ShellReader:
         if len(data) == len(excerpt.text):
             self._characters = range(len(data) + 1)
         else:
-            self._characters = [
-                index for index, character in enumerate(excerpt.text) for _ in character.encode()
-            ] + [len(excerpt.text)]
+            self._characters = [index for index, character in enumerate(excerpt.text) for _ in character.encode()] + [
+                len(excerpt.text)
+            ]
         self._scope = _Scope(heading=heading)
         self._statement(_parser().parse(data).root_node, 0)
 
@@ -286,7 +288,12 @@ class ShellReader:
             for name in command.variables
             if (assigned := self.script.assignment(name)) is not None and assigned.command is not None
         )
-        if "TargetGroupArn" in about and "].TargetGroupArn" in text or "TargetGroupArn" in about and "LoadBalancerArn" not in text:
+        if (
+            "TargetGroupArn" in about
+            and "].TargetGroupArn" in text
+            or "TargetGroupArn" in about
+            and "LoadBalancerArn" not in text
+        ):
             return "targetgroup/${name}/${id}"
         if "LoadBalancerArn" in about:
             return "loadbalancer/app/${name}/${id}"

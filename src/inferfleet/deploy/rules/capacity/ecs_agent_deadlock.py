@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from inferfleet.deploy.lint import kinds
 from inferfleet.deploy.lint.rule import Example, Match, Rule, Severity, Workspace
 
-_START = re.compile(r"^(?!\s*#).*systemctl\s+(?!.*--no-block)(?:start|restart|enable\s+--now|--now\s+enable)\s+.*\becs\b", re.MULTILINE)
+_START = re.compile(
+    r"^(?!\s*#).*systemctl\s+(?!.*--no-block)(?:start|restart|enable\s+--now|--now\s+enable)\s+.*\becs\b", re.MULTILINE
+)
 
 
 def check(world: Workspace) -> Iterator[Match]:

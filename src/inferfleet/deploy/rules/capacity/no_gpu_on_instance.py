@@ -15,7 +15,9 @@ def check(world: Workspace) -> Iterator[Match]:
         named = ecs.instance_types(task, world)
         types = [item for pattern, _ in named for item in instances.table().matching(pattern)]
         if types and not any(item.gpus for item in types):
-            yield Match(named[0][1].place, f"task definition {ecs.name_of(task)} needs a GPU, and {types[0].name} has none")
+            yield Match(
+                named[0][1].place, f"task definition {ecs.name_of(task)} needs a GPU, and {types[0].name} has none"
+            )
 
 
 RULE = Rule(

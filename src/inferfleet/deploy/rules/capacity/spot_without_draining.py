@@ -12,7 +12,9 @@ def check(world: Workspace) -> Iterator[Match]:
     for template in world.of(kinds.LAUNCH_TEMPLATE_DATA):
         market = template.node["InstanceMarketOptions"]["MarketType"]
         if market.text == "spot" and not drains and "SPOT_INSTANCE_DRAINING" not in template.node["UserData"].text:
-            yield Match(market.place, "without ECS_ENABLE_SPOT_INSTANCE_DRAINING=true tasks are killed with the instance")
+            yield Match(
+                market.place, "without ECS_ENABLE_SPOT_INSTANCE_DRAINING=true tasks are killed with the instance"
+            )
 
 
 RULE = Rule(

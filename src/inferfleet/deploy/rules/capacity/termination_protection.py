@@ -19,7 +19,9 @@ def check(world: Workspace) -> Iterator[Match]:
             continue
         group = settings["autoScalingGroupArn"].text.rsplit("/", 1)[-1]
         if settings["managedScaling"]["status"].text != "ENABLED":
-            yield Match(switch.place, "managed termination protection works only with managed scaling, which is not enabled")
+            yield Match(
+                switch.place, "managed termination protection works only with managed scaling, which is not enabled"
+            )
         elif protected.get(group) is False:
             yield Match(switch.place, f"Auto Scaling group {group} does not protect new instances from scale-in")
 

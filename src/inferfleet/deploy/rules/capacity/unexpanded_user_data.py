@@ -20,8 +20,10 @@ def check(world: Workspace) -> Iterator[Match]:
 
 def _is_user_data(script: Script, file: WrittenFile) -> bool:
     name = file.name.rsplit("/", 1)[-1]
-    return "user-data" in name or "userdata" in name or any(
-        "UserData" in word and name in word for command in script.commands for word in command.texts
+    return (
+        "user-data" in name
+        or "userdata" in name
+        or any("UserData" in word and name in word for command in script.commands for word in command.texts)
     )
 
 

@@ -14,7 +14,9 @@ def check(world: Workspace) -> Iterator[Match]:
         if not task.node["memory"] and not task.excerpted and not ecs.on_fargate(task, world):
             for container in containers:
                 if not container["memory"] and not container["memoryReservation"]:
-                    message = f"container {container['name'].text} has neither memory nor memoryReservation, nor has its task"
+                    message = (
+                        f"container {container['name'].text} has neither memory nor memoryReservation, nor has its task"
+                    )
                     yield Match(container.place, message)
         reserved = [ecs.memory_mib(c["memoryReservation"]) or ecs.memory_mib(c["memory"]) or 0 for c in containers]
         if limit and sum(reserved) > limit:

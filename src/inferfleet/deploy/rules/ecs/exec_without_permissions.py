@@ -17,7 +17,9 @@ def check(world: Workspace) -> Iterator[Match]:
             continue
         role = world.role_of(task, "taskRoleArn")
         if not role and not task.excerpted:
-            yield Match(switch.place, f"service {ecs.name_of(service)} has ECS Exec on, and its tasks have no task role")
+            yield Match(
+                switch.place, f"service {ecs.name_of(service)} has ECS Exec on, and its tasks have no task role"
+            )
             continue
         grants = world.grants(role, task.document)
         missing = [action for action in _NEEDED if not grants.allows(f"ssmmessages:{action}")]

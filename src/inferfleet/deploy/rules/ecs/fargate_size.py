@@ -19,7 +19,9 @@ def check(world: Workspace) -> Iterator[Match]:
             yield Match(task.place, f"task definition {name} is for Fargate and gives no cpu or no memory for the task")
         elif cpu is not None and cpu not in sizes:
             known = ", ".join(map(str, sizes))
-            yield Match(task.node["cpu"].place, f"task definition {name}: Fargate has no size with {cpu} CPU units; {known}")
+            yield Match(
+                task.node["cpu"].place, f"task definition {name}: Fargate has no size with {cpu} CPU units; {known}"
+            )
         elif cpu is not None and memory is not None and memory not in sizes[cpu]:
             nearest = min(sizes[cpu], key=lambda size: (size < memory, abs(size - memory)))
             yield Match(

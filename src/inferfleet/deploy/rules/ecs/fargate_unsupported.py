@@ -27,7 +27,9 @@ def check(world: Workspace) -> Iterator[Match]:
 def _in_task(task: Artifact) -> Iterator[Match]:
     name = ecs.name_of(task)
     if list(task.node["placementConstraints"]):
-        yield Match(task.node["placementConstraints"].place, f"task definition {name}: Fargate has no placementConstraints")
+        yield Match(
+            task.node["placementConstraints"].place, f"task definition {name}: Fargate has no placementConstraints"
+        )
     for volume in task.node["volumes"]:
         if volume["host"]["sourcePath"]:
             yield Match(volume["host"].place, f"task definition {name}: Fargate has no host folder to mount")

@@ -15,7 +15,9 @@ def check(world: Workspace) -> Iterator[Match]:
             health = container["healthCheck"]
             command = health["command"]
             if command and command.texts()[:1] not in (["CMD"], ["CMD-SHELL"]) and command[0].known:
-                yield Match(command.place, f"the health check of {container['name'].text} must start with CMD or CMD-SHELL")
+                yield Match(
+                    command.place, f"the health check of {container['name'].text} must start with CMD or CMD-SHELL"
+                )
             for key, (low, high) in _LIMITS.items():
                 number = health[key].number
                 if number is not None and not low <= number <= high:

@@ -14,11 +14,7 @@ def check(world: Workspace) -> Iterator[Match]:
     for task in ecs.tasks(world):
         if ecs.on_fargate(task, world):
             continue
-        types = [
-            item
-            for pattern, _ in ecs.instance_types(task, world)
-            for item in instances.table().matching(pattern)
-        ]
+        types = [item for pattern, _ in ecs.instance_types(task, world) for item in instances.table().matching(pattern)]
         if types:
             yield from _too_large(task, min(types, key=lambda item: item.memory_mib))
 

@@ -11,7 +11,9 @@ def check(world: Workspace) -> Iterator[Match]:
     for task in ecs.tasks(world):
         containers = ecs.containers(task)
         if containers and all(container["essential"].text == "false" for container in containers):
-            yield Match(containers[0]["essential"].place, f"no container of {ecs.name_of(task)} is essential; one must be")
+            yield Match(
+                containers[0]["essential"].place, f"no container of {ecs.name_of(task)} is essential; one must be"
+            )
 
 
 RULE = Rule(

@@ -12,7 +12,9 @@ def check(world: Workspace) -> Iterator[Match]:
         on_instances = service.node["launchType"].text == "EC2"
         public = service.node["networkConfiguration"]["awsvpcConfiguration"]["assignPublicIp"]
         if on_instances and public.text == "ENABLED":
-            yield Match(public.place, f"service {ecs.name_of(service)}: awsvpc tasks on EC2 cannot have a public address")
+            yield Match(
+                public.place, f"service {ecs.name_of(service)}: awsvpc tasks on EC2 cannot have a public address"
+            )
         if on_instances and service.node["platformVersion"]:
             place = service.node["platformVersion"].place
             yield Match(place, f"service {ecs.name_of(service)}: a platformVersion is for Fargate only")

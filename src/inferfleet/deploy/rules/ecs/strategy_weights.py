@@ -13,7 +13,9 @@ def check(world: Workspace) -> Iterator[Match]:
         weights = [item["weight"].number or 0 for item in items]
         bases = [item for item in items if item["base"].number]
         if len(items) > 1 and not any(weights):
-            yield Match(items[0].place, f"service {ecs.name_of(service)}: every weight is 0, so no provider takes a task")
+            yield Match(
+                items[0].place, f"service {ecs.name_of(service)}: every weight is 0, so no provider takes a task"
+            )
         if len(bases) > 1:
             message = f"service {ecs.name_of(service)}: {len(bases)} providers have a base, and one may"
             yield Match(bases[1]["base"].place, message)

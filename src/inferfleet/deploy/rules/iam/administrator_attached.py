@@ -21,7 +21,9 @@ def check(world: Workspace) -> Iterator[Match]:
             matched = _ADVICE.search(text)
             if matched:
                 place = document.source.place(document.source.line_starts[block_line - 1] + matched.start())
-                yield Match(place, "an administrator's keys on a developer's machine; deploy with a role that may only deploy")
+                yield Match(
+                    place, "an administrator's keys on a developer's machine; deploy with a role that may only deploy"
+                )
 
 
 RULE = Rule(

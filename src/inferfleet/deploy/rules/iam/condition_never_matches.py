@@ -9,7 +9,13 @@ from inferfleet.deploy.lint.workspace import statements_of
 # The condition keys of the action that a user most often combines with another's.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 _WITHOUT_KEY = {
-    "s3:x-amz-server-side-encryption": ("s3:PutObjectAcl", "s3:GetObject", "s3:ListBucket", "s3:DeleteObject", "s3:GetObjectAcl"),
+    "s3:x-amz-server-side-encryption": (
+        "s3:PutObjectAcl",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:DeleteObject",
+        "s3:GetObjectAcl",
+    ),
     "s3:prefix": ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
 }
 

@@ -17,9 +17,14 @@ def check(world: Workspace) -> Iterator[Match]:
     for policy in world.of(kinds.POLICY):
         actions = [action for statement in statements_of(policy.node) for action in statement["Action"]]
         media = [action for action in actions if action.text in _NEEDS]
-        endpoint = any(action.text in ("kinesisvideo:GetDataEndpoint", "kinesisvideo:*", "kinesisvideo:Get*", "*") for action in actions)
+        endpoint = any(
+            action.text in ("kinesisvideo:GetDataEndpoint", "kinesisvideo:*", "kinesisvideo:Get*", "*")
+            for action in actions
+        )
         if media and not endpoint:
-            yield Match(media[0].place, f"{media[0].text} without kinesisvideo:GetDataEndpoint, which every caller needs first")
+            yield Match(
+                media[0].place, f"{media[0].text} without kinesisvideo:GetDataEndpoint, which every caller needs first"
+            )
 
 
 RULE = Rule(

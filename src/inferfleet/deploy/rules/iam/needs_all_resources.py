@@ -21,7 +21,9 @@ def check(world: Workspace) -> Iterator[Match]:
                 continue
             for action in statement["Action"]:
                 if action.text in _WITHOUT_RESOURCES:
-                    yield Match(action.place, f"{action.text} knows no resources, so on {resources[0]} it is never allowed")
+                    yield Match(
+                        action.place, f"{action.text} knows no resources, so on {resources[0]} it is never allowed"
+                    )
 
 
 RULE = Rule(

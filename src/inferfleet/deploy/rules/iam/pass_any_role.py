@@ -15,7 +15,9 @@ def check(world: Workspace) -> Iterator[Match]:
             limited = "iam:PassedToService" in str(statement["Condition"].plain())
             for action in statement["Action"]:
                 if action.text == "iam:PassRole" and anything and not limited and statement["Effect"].text != "Deny":
-                    yield Match(action.place, "iam:PassRole on every role: its holder can start a task as an administrator")
+                    yield Match(
+                        action.place, "iam:PassRole on every role: its holder can start a task as an administrator"
+                    )
 
 
 RULE = Rule(

@@ -6,7 +6,9 @@ from inferfleet.deploy.lint import kinds
 from inferfleet.deploy.lint.rule import Example, Match, Rule, Severity, Workspace
 from inferfleet.deploy.lint.workspace import statements_of
 
-_OBJECT = frozenset({"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:GetObjectVersion", "s3:AbortMultipartUpload"})
+_OBJECT = frozenset(
+    {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:GetObjectVersion", "s3:AbortMultipartUpload"}
+)
 _BUCKET = frozenset({"s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads", "s3:ListBucketVersions"})
 
 
@@ -21,8 +23,12 @@ def check(world: Workspace) -> Iterator[Match]:
             for action in statement["Action"]:
                 if action.text in _OBJECT and not objects:
                     yield Match(action.place, f"{action.text} is about objects, and {arns[0]} is a bucket: add /*")
-                elif action.text in _BUCKET and len(objects) == len(arns) and not any(arn.endswith(":*") for arn in arns):
-                    yield Match(action.place, f"{action.text} is about the bucket, and {arns[0]} names its objects only")
+                elif (
+                    action.text in _BUCKET and len(objects) == len(arns) and not any(arn.endswith(":*") for arn in arns)
+                ):
+                    yield Match(
+                        action.place, f"{action.text} is about the bucket, and {arns[0]} names its objects only"
+                    )
 
 
 RULE = Rule(

@@ -17,7 +17,9 @@ def check(world: Workspace) -> Iterator[Match]:
                 continue
             for action in statement["Action"]:
                 if action.text in _SENSITIVE:
-                    yield Match(action.place, f'"{action.text}" on every resource: whoever holds the container holds that')
+                    yield Match(
+                        action.place, f'"{action.text}" on every resource: whoever holds the container holds that'
+                    )
 
 
 RULE = Rule(

@@ -10,7 +10,9 @@ def check(world: Workspace) -> Iterator[Match]:
     for document in world.scripts:
         script = document.script
         made = {
-            f"${{{item.name}}}" for item in script.assignments if item.command and "create-security-group" in item.command.texts
+            f"${{{item.name}}}"
+            for item in script.assignments
+            if item.command and "create-security-group" in item.command.texts
         }
         revoked = {call.params["GroupId"].text for call in script.call("ec2:RevokeSecurityGroupEgress")}
         seen: set[str] = set()
@@ -18,7 +20,9 @@ def check(world: Workspace) -> Iterator[Match]:
             group = call.params["GroupId"].text
             if group in made - revoked - seen:
                 seen.add(group)
-                yield Match(call.place, f"{group} is new and allows all outbound traffic already: this rule restricts nothing")
+                yield Match(
+                    call.place, f"{group} is new and allows all outbound traffic already: this rule restricts nothing"
+                )
 
 
 RULE = Rule(

@@ -14,7 +14,9 @@ def check(world: Workspace) -> Iterator[Match]:
     for document in world.scripts:
         script = document.script
         made = {
-            f"${{{item.name}}}" for item in script.assignments if item.command and "create-security-group" in item.command.texts
+            f"${{{item.name}}}"
+            for item in script.assignments
+            if item.command and "create-security-group" in item.command.texts
         }
         closed = made - {group for group in made if _opens_https(script, group)}
         found: dict[str, list[Call]] = {}

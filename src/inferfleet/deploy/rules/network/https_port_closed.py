@@ -17,7 +17,11 @@ def check(world: Workspace) -> Iterator[Match]:
         for listener in script.call(kinds.LISTENER):
             port = listener.params["Port"].text
             for group in groups & set(opened):
-                if listener.params["Protocol"].text == "HTTPS" and port not in opened[group] and "" not in opened[group]:
+                if (
+                    listener.params["Protocol"].text == "HTTPS"
+                    and port not in opened[group]
+                    and "" not in opened[group]
+                ):
                     yield Match(
                         listener.place,
                         f"the listener is on {port}, and {group} opens {', '.join(sorted(opened[group]))} only: "

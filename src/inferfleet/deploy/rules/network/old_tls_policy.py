@@ -15,7 +15,9 @@ def check(world: Workspace) -> Iterator[Match]:
         if listener.node["Protocol"].text not in ("HTTPS", "TLS"):
             continue
         if not policy:
-            yield Match(listener.place, "without SslPolicy the listener takes ELBSecurityPolicy-2016-08, which allows TLS 1.0")
+            yield Match(
+                listener.place, "without SslPolicy the listener takes ELBSecurityPolicy-2016-08, which allows TLS 1.0"
+            )
         elif policy.text in _OLD:
             yield Match(policy.place, f"{policy.text} allows TLS 1.0 or 1.1")
 

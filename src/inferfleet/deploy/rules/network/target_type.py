@@ -13,7 +13,9 @@ def check(world: Workspace) -> Iterator[Match]:
         kind = group.node["TargetType"]
         awsvpc = tasks and all(task.node["networkMode"].text == "awsvpc" for task in tasks)
         if awsvpc and kind.text in ("", "instance") and (kind.known or not kind):
-            yield Match((kind or group.node).place, "awsvpc tasks are registered by address: the target type must be ip")
+            yield Match(
+                (kind or group.node).place, "awsvpc tasks are registered by address: the target type must be ip"
+            )
 
 
 RULE = Rule(

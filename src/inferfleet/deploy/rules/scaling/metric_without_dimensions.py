@@ -17,7 +17,9 @@ def check(world: Workspace) -> Iterator[Match]:
                 namespace = metric[0].text if metric[0].text not in (".", "") else namespace
                 dimensions = [item for item in list(metric)[2:] if not item.is_mapping]
                 if namespace in _NEED_DIMENSIONS and metric[1] and not dimensions:
-                    yield Match(metric.place, f"{namespace} {metric[1].text} is named without dimensions, so the graph is empty")
+                    yield Match(
+                        metric.place, f"{namespace} {metric[1].text} is named without dimensions, so the graph is empty"
+                    )
 
 
 RULE = Rule(

@@ -16,7 +16,9 @@ def check(world: Workspace) -> Iterator[Match]:
             message = f"alarm {name} waits for too little, and no data at all does not raise it: set breaching"
             yield Match(alarm.place, message)
         elif not treatment:
-            yield Match(alarm.place, f"alarm {name} goes to INSUFFICIENT_DATA when nothing is reported; say what that means")
+            yield Match(
+                alarm.place, f"alarm {name} goes to INSUFFICIENT_DATA when nothing is reported; say what that means"
+            )
 
 
 RULE = Rule(

@@ -21,7 +21,9 @@ def check(world: Workspace) -> Iterator[Match]:
             yield Match(metric.place, "ALBRequestCountPerTarget needs a ResourceLabel")
         elif not _LABEL.match(label.text) and (label.known or label.text.startswith(("loadbalancer/", "arn:"))):
             shown = label.text.replace("${name}", "NAME").replace("${id}", "ID")
-            yield Match(label.place, f"the ResourceLabel reads {shown}; it must begin with app/ and not with loadbalancer/")
+            yield Match(
+                label.place, f"the ResourceLabel reads {shown}; it must begin with app/ and not with loadbalancer/"
+            )
 
 
 RULE = Rule(
