@@ -12,6 +12,7 @@ from functools import cached_property
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from inferfleet.demo.backdrop import draw_backdrop
 from inferfleet.demo.brush import Brush, Picture, darken
@@ -130,6 +131,7 @@ def render(scene: Scene, t: float) -> tuple[Picture, list[TruthObject]]:
     for actor, pose in present:
         _cast_shadow(picture, scene, actor.look, pose)
     drawn: list[tuple[TruthObject, Array]] = []
+    present = [(actor, pose) for actor, pose in present if _may_be_seen(scene.camera, actor.look, pose)]
     for index in _far_to_near(present):
         actor, pose = present[index]
         brush = Brush(picture, scene.camera, scene.air)
@@ -157,6 +159,18 @@ def _in_reach(camera: Camera, pose: Pose) -> bool:
     return NEAR - 6.0 < depth < FAR
 
 
+def _may_be_seen(camera: Camera, look: Look, pose: Pose) -> bool:
+    """Whether a ball around an object, with room for the glow of its lamps, touches what the camera sees."""
+    tall = height(look)
+    reach = float(np.hypot(footprint(look)[0], tall)) / 2 + 1.5
+    right, up, depth = camera.to_view(np.array([[pose.x, pose.y, tall / 2]]))[0]
+    sides = ((abs(right), camera.width), (abs(up), camera.height))
+    return all(
+        away * camera.focal_px - depth * size / 2 <= reach * float(np.hypot(camera.focal_px, size / 2))
+        for away, size in sides
+    )
+
+
 def _observe(camera: Camera, actor: Actor, outline: Array, plate: Array | None) -> tuple[TruthObject, Array] | None:
     """The truth about one drawn object, or None if it is out of the frame."""
     if len(outline) < 3:
@@ -174,7 +188,10 @@ def _observe(camera: Camera, actor: Actor, outline: Array, plate: Array | None) 
 
 
 def _with_visibility(camera: Camera, drawn: Sequence[tuple[TruthObject, Array]]) -> list[TruthObject]:
-    """Fills in how much of each object is left, painting all outlines far to near as numbers."""
+    """Fills in how much of each object is left, painting all outlines far to near as numbers.
+
+    A plate stays in the truth only where nothing hides it.
+    """
     mask = np.zeros((camera.height // COARSE, camera.width // COARSE), np.uint16)
     areas = []
     for number, (_, outline) in enumerate(drawn, start=1):
@@ -185,10 +202,17 @@ def _with_visibility(camera: Camera, drawn: Sequence[tuple[TruthObject, Array]])
     seen = []
     for number, (item, _) in enumerate(drawn, start=1):
         share = min(1.0, float(left[number]) / max(areas[number - 1], 1.0))
-        hidden = share < 0.05
-        plate, place = (None, None) if hidden else (item.plate, item.plate_box)
+        whole = item.plate_box is not None and _owns(mask, item.plate_box, number)
+        plate, place = (item.plate, item.plate_box) if whole else (None, None)
         seen.append(TruthObject(item.track, item.label, item.box, share, plate, place))
     return seen
+
+
+def _owns(mask: npt.NDArray[np.uint16], box: Box, number: int) -> bool:
+    """Whether a box of the frame shows nothing but one object."""
+    left, top, right, bottom = (round(side / COARSE) for side in box)
+    part = mask[top : max(bottom, top + 1), left : max(right, left + 1)]
+    return part.size > 0 and float((part == number).mean()) > 0.97
 
 
 def _far_to_near(present: Sequence[tuple[Actor, Pose]]) -> list[int]:
