@@ -23,12 +23,14 @@ class Job:
         lane: The camera's lane, to which the job returns.
         number: Counts the lane's jobs from 0, so that the lane can put them back in order.
         frame: The frame.
+        least: The least score of a detection that the camera wants to see.
         found: The detections so far, one entry a detect step.
     """
 
     lane: Feeder
     number: int
     frame: Frame
+    least: float
     found: list[Detections] = field(default_factory=list)
 
 

@@ -94,7 +94,6 @@ class CameraReader:
         mailbox: Mailbox,
         *,
         base: Path = Path(),
-        resume: str | None = None,
         decoder_threads: int = 1,
         open_source: Callable[[], Source] | None = None,
         backoff: Backoff | None = None,
@@ -107,7 +106,6 @@ class CameraReader:
             camera: Its configuration.
             mailbox: Where the frames go. `stop` closes it.
             base: The folder that relative paths of the configuration start from.
-            resume: Token of the last processed frame, from its checkpoint.
             decoder_threads: Threads for its decoder; 0 lets FFmpeg take as many as there are cores.
             open_source: Makes a new source for every try; of the configuration's kind when left out.
             backoff: The pauses between tries.
@@ -117,7 +115,7 @@ class CameraReader:
         self._camera = camera.id
         self._open_source = open_source or partial(factory.open_source, camera, base, decoder_threads)
         self._mailbox = mailbox
-        self._resume = resume
+        self._resume: str | None = None
         self._backoff = backoff or Backoff()
         self._clock = clock
         self._on_change = on_change
@@ -134,8 +132,9 @@ class CameraReader:
         self._last: Frame | None = None
         self._arrivals: deque[float] = deque(maxlen=_RATE_FRAMES)
 
-    def start(self) -> None:
-        """Begins to read."""
+    def start(self, resume: str | None = None) -> None:
+        """Begins to read, after the frame whose token is `resume`, or at the beginning."""
+        self._resume = resume
         self._thread.start()
 
     def stop(self, timeout: float = _JOIN_SECONDS) -> bool:

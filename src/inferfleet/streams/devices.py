@@ -18,11 +18,10 @@ _log = structlog.get_logger(__name__)
 class ModelThreads:
     """One loaded model with its batcher and as many threads as fill its device."""
 
-    def __init__(self, name: str, detector: Detector, min_score: float, metrics: Metrics) -> None:
+    def __init__(self, name: str, detector: Detector, metrics: Metrics) -> None:
         self.name = name
         self.detector = detector
         self.batcher = Batcher()
-        self._min_score = min_score
         self._metrics = metrics
         self._threads = [
             threading.Thread(target=self._work, name=f"model-{name}-{index}", daemon=True)
@@ -61,7 +60,7 @@ class ModelThreads:
     def _run(self, batch: list[Job]) -> None:
         prepared = [self.detector.prepare(job.frame.picture) for job in batch]
         began = time.perf_counter()
-        results = self.detector.detect(prepared, self._min_score)
+        results = self.detector.detect(prepared, min(job.least for job in batch))
         self._metrics.inferred(self.name, len(batch), time.perf_counter() - began)
         for job, found in zip(batch, results, strict=True):
             job.found.append(found)

@@ -25,6 +25,7 @@ from inferfleet.streams.event import Event
 from inferfleet.streams.frame import Frame
 from inferfleet.streams.mailbox import CompleteMailbox, LiveMailbox, Mailbox
 from inferfleet.streams.metrics import Metrics
+from inferfleet.streams.models import least_score
 from inferfleet.vision.types import U8, Text
 
 _log = structlog.get_logger(__name__)
@@ -71,7 +72,7 @@ class Lane:
         decoder_threads: int,
         fresh: bool = False,
     ) -> None:
-        """Builds the lane; nothing is read yet.
+        """Builds the lane; nothing is read or resumed before `start`.
 
         Args:
             camera: The configuration.
@@ -84,6 +85,9 @@ class Lane:
             base: The folder that relative paths of the configuration start from.
             decoder_threads: Threads for the camera's decoder.
             fresh: Begin at the source's beginning even if there is a checkpoint.
+
+        Raises:
+            InputError: The camera names a class that its models do not have.
         """
         self.camera = camera
         self.seen: Seen | None = None
@@ -93,6 +97,7 @@ class Lane:
         self._batchers = batchers
         self._outlets = outlets
         self._in_flight_limit = in_flight
+        self._least = least_score(camera)
         self._in_flight = 0
         self._stopping = False
         self._concluded = False
@@ -106,17 +111,17 @@ class Lane:
         self._saved_token: str | None = None
         self._saved_at = time.monotonic()
         self._analysis = CameraAnalysis(camera, models, worker, reader)
-        resume = None if fresh else self._restore()
         self.mailbox: Mailbox = (
             CompleteMailbox(camera.queue, on_ready=self._wake)
             if camera.is_complete
             else LiveMailbox(on_ready=self._wake)
         )
-        self.reader = CameraReader(camera, self.mailbox, base=base, resume=resume, decoder_threads=decoder_threads)
+        self.reader = CameraReader(camera, self.mailbox, base=base, decoder_threads=decoder_threads)
+        self._fresh = fresh
 
     def start(self) -> None:
-        """Starts reading."""
-        self.reader.start()
+        """Starts reading, where the camera's checkpoint says."""
+        self.reader.start(None if self._fresh else self._restore())
 
     def stop(self, timeout: float) -> None:
         """Stops reading, lets what is at the models finish, and makes the progress durable."""
@@ -165,7 +170,7 @@ class Lane:
             frame = self.mailbox.take()
             if frame is None:
                 return None
-            job = Job(self, self._taken, frame)
+            job = Job(self, self._taken, frame, self._least)
             self._taken += 1
             self._in_flight += 1
             return job

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from inferfleet.config.cameras import Camera, CamerasFile, Detect
+from inferfleet.config.cameras import Camera, CamerasFile
 from inferfleet.config.model import ModelConfig
 from inferfleet.streams.devices import ModelThreads
 from inferfleet.streams.metrics import Metrics
@@ -15,39 +15,22 @@ from inferfleet.vision.loader import load_detector
 
 @dataclass(frozen=True)
 class ModelUse:
-    """A model as the cameras of a configuration use it.
-
-    Attributes:
-        name: Its name in `models`.
-        config: Its settings there.
-        least: The least score that any camera still wants to see, 0 to 1.
-    """
+    """A model that a camera uses: its name in `models`, and its settings there."""
 
     name: str
     config: ModelConfig
-    least: float
 
 
-def uses_of(config: CamerasFile, base: Path) -> dict[str, tuple[ModelUse, ...]]:
-    """Returns, for each enabled camera, the model of each of its detect steps; local files are below `base`."""
-    cameras = [camera for camera in config.cameras if camera.enabled]
-    least: dict[str, float] = {}
-    for camera in cameras:
-        for step in camera.detect_steps:
-            name = config.model_of(step)
-            least[name] = min(least.get(name, 1.0), _least_score(camera, step))
-    return {
-        camera.id: tuple(
-            ModelUse(name, config.models[name].anchored(base), least[name])
-            for name in (config.model_of(step) for step in camera.detect_steps)
-        )
-        for camera in cameras
-    }
+def uses_of(config: CamerasFile, camera: Camera, base: Path) -> tuple[ModelUse, ...]:
+    """Returns the model of each of a camera's detect steps; local files are below `base`."""
+    names = [config.model_of(step) for step in camera.detect_steps]
+    return tuple(ModelUse(name, config.models[name].anchored(base)) for name in names)
 
 
-def _least_score(camera: Camera, step: Detect) -> float:
-    own = [score for score in (step.classes or {}).values() if score is not None]
-    return min(camera.tracking.low_confidence, step.confidence, *own)
+def least_score(camera: Camera) -> float:
+    """Returns the least score of a detection that the camera's steps or its tracking still want to see."""
+    own = [score for step in camera.detect_steps for score in (step.classes or {}).values() if score is not None]
+    return min(camera.tracking.low_confidence, *(step.confidence for step in camera.detect_steps), *own)
 
 
 class Models:
@@ -71,7 +54,7 @@ class Models:
         """
         for use in uses:
             if all(use != known for known, _ in self._loaded):
-                threads = ModelThreads(use.name, load_detector(use.config), use.least, self._metrics)
+                threads = ModelThreads(use.name, load_detector(use.config), self._metrics)
                 threads.start()
                 self._loaded.append((use, threads))
 

@@ -95,21 +95,22 @@ class Worker:
             The ids of the cameras that were started, restarted or stopped.
 
         Raises:
-            InputError: A model cannot be used; everything stays as it was.
+            InputError: A model or a setting cannot be used; everything stays as it was.
             OutsideError: A model's file cannot be fetched; everything stays as it was.
         """
         with self._lock:
-            uses = uses_of(config, self._base)
-            plans = {c.id: _Plan(c, uses[c.id]) for c in config.cameras if c.enabled}
+            plans = {c.id: _Plan(c, uses_of(config, c, self._base)) for c in config.cameras if c.enabled}
             wanted = [use for plan in plans.values() for use in plan.uses]
             self._models.load(wanted)
             self._load_reader(plans.values())
             changed = [id_ for id_ in {**self._plans, **plans} if self._plans.get(id_) != plans.get(id_)]
+            lanes = {id_: self._make_lane(plans[id_], len(plans)) for id_ in changed if id_ in plans}
             self._stop_lanes([id_ for id_ in changed if id_ in self._lanes])
             self._models.keep_only(wanted, _FINISH_SECONDS)
-            for id_ in changed:
-                if id_ in plans:
-                    self._start_lane(plans[id_], len(plans))
+            self._rates.update((id_, Rates()) for id_ in lanes)
+            self._lanes.update(lanes)
+            for lane in lanes.values():
+                lane.start()
             self._plans = plans
             if config.sinks != self._config.sinks or config.spool != self._config.spool:
                 _log.warning(
@@ -175,13 +176,13 @@ class Worker:
 
             self._reader = Reader().read
 
-    def _start_lane(self, plan: _Plan, cameras: int) -> None:
+    def _make_lane(self, plan: _Plan, cameras: int) -> Lane:
         threads = [self._models.threads(use) for use in plan.uses]
-        lane = Lane(
+        return Lane(
             plan.camera,
             batchers=[model.batcher for model in threads],
             models={
-                use.name: _info(use, model.detector.digest, model.detector.names)
+                use.name: ModelInfo(use.name, model.detector.digest, model.detector.names)
                 for use, model in zip(plan.uses, threads, strict=True)
             },
             worker=self._name,
@@ -192,9 +193,6 @@ class Worker:
             decoder_threads=1 if cameras > 1 else 0,
             fresh=self._fresh,
         )
-        self._lanes[plan.camera.id] = lane
-        self._rates[plan.camera.id] = Rates()
-        lane.start()
 
     def _stop_lanes(self, ids: Sequence[str]) -> None:
         stoppers = [
@@ -224,7 +222,3 @@ class Worker:
                 lane.conclude()
             if lanes and len(done) == len(lanes):
                 self.finished.set()
-
-
-def _info(use: ModelUse, digest: str, names: tuple[str, ...]) -> ModelInfo:
-    return ModelInfo(use.name, digest, names)

@@ -29,7 +29,7 @@ class Lane:
             return None
         number = self.waiting.popleft()
         position = Position(str(number), number)
-        return Job(self, number, Frame(self.name, datetime.now(UTC), position, cast("Picture", None), 0.0))
+        return Job(self, number, Frame(self.name, datetime.now(UTC), position, cast("Picture", None), 0.0), 0.1)
 
     def finish(self, job: Job) -> None:
         self.finished.append(job)
