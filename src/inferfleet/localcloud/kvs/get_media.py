@@ -88,6 +88,7 @@ class Body:
         self._sent = 0
         self._fragments = 0
         self._rate = emulator.limits.body_bytes_a_second
+        self._is_truncating = False
         stream.readers += 1
 
     def close(self) -> None:
@@ -115,7 +116,7 @@ class Body:
         """Waits for the next fragment; None when the service would end the body."""
         idle_since = time.monotonic()
         while self._stream.name in self._emulator.store.streams:
-            await self._act()
+            self._is_truncating |= await self._act()
             index = self._stream.after(self._last)
             if index < len(self._stream.fragments):
                 return self._stream.fragments[index]
@@ -130,7 +131,9 @@ class Body:
     async def _send(self, data: bytes) -> AsyncIterator[bytes]:
         begin = 0
         while begin < len(data):
-            if await self._act():
+            self._is_truncating |= await self._act()
+            if self._is_truncating:
+                self._is_truncating = False
                 # Half of what is left of the fragment is missing; the next one follows as if nothing had happened.
                 data = data[: begin + (len(data) - begin) // 2]
             size = min(_PIECE, self._until_due(), max(1, int(self._rate * 0.1)))

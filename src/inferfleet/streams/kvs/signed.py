@@ -14,6 +14,7 @@ import ssl
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -97,6 +98,15 @@ class SignedCall:
                 return
             body = self._response.read(_ERROR_BYTES)
         raise _refusal(self._what, self._response, body)
+
+    @property
+    def date(self) -> float | None:
+        """The service's clock when it answered, in seconds since 1970; None where it does not say."""
+        text = self._response.headers.get("Date") if self._response is not None else None
+        try:
+            return parsedate_to_datetime(text).timestamp() if text else None
+        except ValueError:
+            return None
 
     def read(self, size: int = 64 * 1024) -> bytes:
         """Whatever of the response's body has come, at most `size` bytes; empty at its end.
