@@ -131,7 +131,7 @@ def test_a_gpu_that_is_not_offered_is_an_error_with_a_way_out(tmp_path):
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime offers CUDA")
     path = mean_model(tmp_path / "mean.onnx")
-    with pytest.raises(InputError, match=r"device cuda:0.*no CUDAExecutionProvider.*inferfleet\[gpu\]"):
+    with pytest.raises(InputError, match=r"device cuda:0.*no CUDAExecutionProvider.*onnxruntime-gpu in place of"):
         load(ModelConfig(path=str(path), device="cuda:0"))
 
 

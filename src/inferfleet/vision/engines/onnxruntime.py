@@ -81,7 +81,7 @@ def provider_list(
     if wanted not in available:
         raise InputError(
             f"device {plan.device}: this ONNX Runtime has no {wanted} (it has {', '.join(available)}); "
-            "install `inferfleet[gpu]`, or use device: cpu"
+            "install onnxruntime-gpu in place of onnxruntime, or use device: cpu"
         )
     cpu: tuple[str, dict[str, Any]] = (_PROVIDERS["cpu"], {})
     cuda = (_PROVIDERS["cuda"], {"device_id": index, "arena_extend_strategy": "kSameAsRequested"})
