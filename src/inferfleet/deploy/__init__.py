@@ -1,1 +1,1 @@
-"""`fleet.yaml` and everything made from it: the rules that check it, the files rendered from it, the plan of a rollout."""
+"""`fleet.yaml` and what is made of it: the rules that check it, the files rendered from it, the plan of a rollout."""

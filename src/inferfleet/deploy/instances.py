@@ -14,7 +14,7 @@ from pathlib import Path
 REGISTERED_AT_MOST = 0.985
 """No instance registers more of its advertised memory. Known point: m4.large, 7985 of 8192 MiB."""
 
-_SAFE_SHARE = 0.94
+_SAFE_SHARE = 0.93
 _AGENT_RESERVE_MIB = 256
 _ROUND_MIB = 128
 _UNITS = 1024

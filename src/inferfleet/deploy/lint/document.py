@@ -49,7 +49,7 @@ class Command:
     def starts(self, *words: str) -> bool:
         """Whether the command begins with these words."""
         texts = self.texts
-        return tuple(texts[: len(words)]) == words or tuple(texts[1 : 1 + len(words)]) == words and texts[0] == "sudo"
+        return tuple(texts[: len(words)]) == words or (tuple(texts[1 : 1 + len(words)]) == words and texts[0] == "sudo")
 
     def option(self, *names: str) -> Excerpt | None:
         """Returns the value of an option, given as `--name value` or `--name=value`."""

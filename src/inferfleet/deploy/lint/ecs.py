@@ -114,7 +114,7 @@ def instance_types(task: Artifact, world: Workspace) -> list[tuple[str, Node]]:
 
 def image_repository(image: str) -> str:
     """Returns an image's name without registry, tag and digest."""
-    return last_name(image.split("@")[0]).split(":")[0]
+    return last_name(image.split("@", maxsplit=1)[0]).split(":")[0]
 
 
 def image_tag(image: str) -> str:

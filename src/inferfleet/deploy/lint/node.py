@@ -105,10 +105,9 @@ class Node:
     def walk(self) -> Iterator[Node]:
         """Yields itself and everything below it."""
         yield self
-        children = self.value.values() if isinstance(self.value, dict) else self.value
-        if isinstance(self.value, dict | list) and children is not None:
-            for child in children:  # type: ignore[union-attr]
-                yield from child.walk()
+        below = list(self.value.values()) if isinstance(self.value, dict) else self.value
+        for child in below if isinstance(below, list) else ():
+            yield from child.walk()
 
     def find(self, path: tuple[str | int, ...]) -> Node:
         """Returns the node at a path, or the nearest one above it that exists."""

@@ -68,7 +68,7 @@ def find(identifier: str) -> Rule:
 
 
 def _is_external(word: str) -> bool:
-    return word.split("/")[0] in ("cfn-lint", "parliament", "kubernetes-validate", "syntax", "suppression")
+    return word.split("/", maxsplit=1)[0] in ("cfn-lint", "parliament", "kubernetes-validate", "syntax", "suppression")
 
 
 def _suggestion(word: str, known: Iterable[Rule]) -> str:

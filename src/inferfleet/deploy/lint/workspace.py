@@ -151,7 +151,7 @@ class Workspace:
                     files |= self._policy_files(last_name(arn))
                 files |= self._sources(document, call.params["PolicyDocument"].text)
         for artifact in self.of(kinds.POLICY):
-            if artifact.name and (artifact.name == role and artifact.document in documents or artifact.name in files):
+            if artifact.name and ((artifact.name == role and artifact.document in documents) or artifact.name in files):
                 statements += statements_of(artifact.node)
         for resource in self.of(kinds.RESOURCE):
             if resource.name == role and resource.document in documents:

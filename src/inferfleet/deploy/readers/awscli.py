@@ -18,14 +18,14 @@ Problem = tuple[Place, str]
 
 # https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-options.html
 _GLOBAL_VALUES = frozenset(
-    "--region --output --query --profile --endpoint-url --color --ca-bundle --cli-read-timeout --cli-connect-timeout "
-    "--cli-binary-format --cli-error-format --max-items --page-size --starting-token --cli-input-json "
-    "--cli-input-yaml --generate-cli-skeleton".split()
-)
+    {"--region", "--output", "--query", "--profile", "--endpoint-url", "--color", "--ca-bundle", "--cli-read-timeout",
+     "--cli-connect-timeout", "--cli-binary-format", "--cli-error-format", "--max-items", "--page-size",
+     "--starting-token", "--cli-input-json", "--cli-input-yaml", "--generate-cli-skeleton"}
+)  # fmt: skip
 _GLOBAL_FLAGS = frozenset(
-    "--debug --no-verify-ssl --no-paginate --no-sign-request --no-cli-pager --cli-auto-prompt --no-cli-auto-prompt "
-    "--v2-debug --help --version".split()
-)
+    {"--debug", "--no-verify-ssl", "--no-paginate", "--no-sign-request", "--no-cli-pager", "--cli-auto-prompt",
+     "--no-cli-auto-prompt", "--v2-debug", "--help", "--version"}
+)  # fmt: skip
 # Commands that the command line adds to the API's. https://docs.aws.amazon.com/cli/latest/reference/
 _CUSTOM = {
     "ecr": {"get-login-password"},
@@ -58,11 +58,12 @@ _ADDED = {
     "create-function": {"zip-file", "code"},
     "update-function-code": {"zip-file"},
     "invoke": {"outfile"},
-    "put-metric-data": {"metric-name", "timestamp", "unit", "value", "dimensions", "statistic-values", "storage-resolution"},
+    "put-metric-data": {"metric-name", "timestamp", "unit", "value", "dimensions", "statistic-values",
+                        "storage-resolution"},
 }  # fmt: skip
 
 
-def read(command: Command) -> Call | None:
+def read(command: Command) -> Call | None:  # noqa: PLR0911 (each kind of call ends on its own line)
     """Reads a call of `aws`; None when the command is another."""
     words = [word for word in command.words if word.text not in ("sudo", "exec", "command")]
     if not words or words[0].text.rsplit("/", 1)[-1] != "aws":
@@ -141,9 +142,7 @@ class _Parser:
     @staticmethod
     def _spread(words: list[Excerpt]) -> bool:
         """Whether some options come from a variable or are elided, so that a missing one proves nothing."""
-        return any(
-            word.text.startswith(("${", "$(")) and index == 0 or word.text == "..." for index, word in enumerate(words)
-        )
+        return any(word.text == "..." for word in words) or (words[:1] != [] and words[0].text.startswith(("${", "$(")))
 
     def _grouped(self, words: list[Excerpt]) -> list[tuple[Excerpt, list[Excerpt]]]:
         groups: list[tuple[Excerpt, list[Excerpt]]] = []
@@ -192,7 +191,7 @@ class _Parser:
             node = Node(None, first, 0)
         return node
 
-    def _value(self, shape: Shape, first: Excerpt, values: list[Excerpt]) -> Node:
+    def _value(self, shape: Shape, first: Excerpt, values: list[Excerpt]) -> Node:  # noqa: PLR0911 (a case a shape)
         text = first.text.strip()
         match shape.type_name:
             case "structure" | "map":
@@ -229,7 +228,7 @@ class _Parser:
                 items += [self._fitted(item, member) for item in shorthand.read_list(value)]
         return Node(list(items), first, 0)
 
-    def _fitted(self, node: Node, shape: Shape) -> Node:
+    def _fitted(self, node: Node, shape: Shape) -> Node:  # noqa: PLR0911 (a case a shape)
         """Gives shorthand's text the types of the model: numbers, booleans, lists of one."""
         match shape.type_name:
             case "structure" if node.is_mapping:
@@ -256,7 +255,7 @@ class _Parser:
 
 
 def _is_open(text: str) -> bool:
-    return text.startswith(("${", "$(")) and text.endswith(("}", ")")) and "=" not in text.split("}")[-1]
+    return text.startswith(("${", "$(")) and text.endswith(("}", ")")) and "=" not in text.rsplit("}", maxsplit=1)[-1]
 
 
 def _as_float(text: str) -> float | str:

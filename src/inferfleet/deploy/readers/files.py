@@ -97,7 +97,7 @@ def read_text(file: str, text: str) -> Document | None:
     return document
 
 
-def _kind(name: str, text: str) -> str:
+def _kind(name: str, text: str) -> str:  # noqa: PLR0911 (a line a kind)
     suffix = PurePosixPath(name).suffix.lower()
     if _is_dockerfile(name):
         return "dockerfile"

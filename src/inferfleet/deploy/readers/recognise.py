@@ -56,7 +56,7 @@ def _is_trust_policy(node: Node, _: str) -> bool:
 
 
 def _is_policy(node: Node, _: str) -> bool:
-    statements = node["Statement"] if "Statement" in node else node
+    statements = node["Statement"] or node
     return any(
         ("Action" in statement or "NotAction" in statement)
         and ("Resource" in statement or "NotResource" in statement or "Effect" in statement)

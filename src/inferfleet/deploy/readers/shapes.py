@@ -46,7 +46,9 @@ def check(node: Node, shape: Shape, *, complete: bool = True) -> list[Problem]:
     return problems
 
 
-def _plain(node: Node, shape: Shape, path: str, opaque: list[str], problems: list[Problem]) -> Any:
+def _plain(  # noqa: PLR0911 (a case a shape)
+    node: Node, shape: Shape, path: str, opaque: list[str], problems: list[Problem]
+) -> Any:
     if node.value is None or (isinstance(node.value, str) and _OPAQUE.search(node.value)):
         opaque.append(path)
         return _stand_in(shape)
@@ -80,7 +82,7 @@ def _check_enum(node: Node, shape: Shape, path: str, problems: list[Problem]) ->
         problems.append((node.place, f"{path}: `{node.value}` is none of {', '.join(allowed[:12])}"))
 
 
-def _stand_in(shape: Shape) -> Any:
+def _stand_in(shape: Shape) -> Any:  # noqa: PLR0911 (a case a shape)
     match shape.type_name:
         case "structure" | "map":
             return {}

@@ -218,7 +218,7 @@ class ShellReader:
         place = self._cut(node.start_byte, node.end_byte).place(0)
         self.script.files.append(WrittenFile(target, content, raw, quoted, place, self._next()))
 
-    def _word(self, node: Tree) -> Excerpt:
+    def _word(self, node: Tree) -> Excerpt:  # noqa: PLR0911 (a case a kind of word)
         here = self._cut(node.start_byte, node.end_byte)
         match node.type:
             case "word" | "number" | "variable_name" | "test_operator":
@@ -288,11 +288,8 @@ class ShellReader:
             for name in command.variables
             if (assigned := self.script.assignment(name)) is not None and assigned.command is not None
         )
-        if (
-            "TargetGroupArn" in about
-            and "].TargetGroupArn" in text
-            or "TargetGroupArn" in about
-            and "LoadBalancerArn" not in text
+        if ("TargetGroupArn" in about and "].TargetGroupArn" in text) or (
+            "TargetGroupArn" in about and "LoadBalancerArn" not in text
         ):
             return "targetgroup/${name}/${id}"
         if "LoadBalancerArn" in about:

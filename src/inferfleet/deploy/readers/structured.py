@@ -69,6 +69,7 @@ def _build(node: yaml.Node, excerpt: Excerpt, offset: int) -> Node:
     elif isinstance(node, yaml.SequenceNode):
         value = [_build(child, excerpt, child.start_mark.index) for child in node.value]
     else:
+        assert isinstance(node, yaml.ScalarNode)
         value = _scalar(node)
     if node.tag.startswith("!") and node.tag != "!":
         return _function(node.tag[1:], Node(value, excerpt, offset))
@@ -79,7 +80,7 @@ def _text(node: yaml.Node) -> str:
     return str(node.value).replace(_OPEN, "{").replace(_CLOSE, "}")
 
 
-def _scalar(node: yaml.Node) -> str | bool | int | float | None:
+def _scalar(node: yaml.ScalarNode) -> str | bool | int | float | None:
     text = _text(node)
     if node.style in ("'", '"', "|", ">"):
         return text

@@ -24,7 +24,8 @@ RULE = Rule(
     severity=Severity.WARNING,
     title="Amazon Linux 2 has ended",
     why="Support for Amazon Linux 2 ended on 2026-06-30, and with it new ECS-optimized images with drivers and fixes.",
-    fix="Take /aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended for GPUs, or the same path without `gpu`.",
+    fix="Take /aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended for GPUs, or the same path without "
+    "`gpu`.",
     source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-optimized_AMI.html",
     check=check,
     example=Example(

@@ -24,7 +24,8 @@ RULE = Rule(
     severity=Severity.WARNING,
     title="The CloudWatch agent does nothing",
     why="The package brings no configuration and does not start. Metrics that alarms wait for never come.",
-    fix="Start it with amazon-cloudwatch-agent-ctl -a fetch-config -s, or leave it out: Container Insights with enhanced "
+    fix="Start it with amazon-cloudwatch-agent-ctl -a fetch-config -s, or leave it out: Container Insights with "
+    "enhanced "
     "observability collects GPU metrics without it.",
     source="https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/install-CloudWatch-Agent-on-EC2-Instance-fleet.html",
     check=check,

@@ -17,7 +17,8 @@ def check(world: Workspace) -> Iterator[Match]:
         for matched in _START.finditer(artifact.node.text):
             yield Match(
                 artifact.node.excerpt.place(matched.start()),
-                "ecs.service starts after cloud-final, and cloud-final waits for this command: the instance never joins "
+                "ecs.service starts after cloud-final, and cloud-final waits for this command: the instance never "
+                "joins "
                 "the cluster",
             )
 
@@ -25,7 +26,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="Starting the ECS agent in user data deadlocks",
-    why="On the ECS-optimized images ecs.service is ordered after cloud-final.service, which runs user data. A command in "
+    why="On the ECS-optimized images ecs.service is ordered after cloud-final.service, which runs user data. A "
+    "command in "
     "user data that waits for the agent waits for itself.",
     fix="Leave it out: the agent starts by itself after user data. If it must be there, add --no-block.",
     source="https://github.com/aws/amazon-ecs-agent/issues/1707",

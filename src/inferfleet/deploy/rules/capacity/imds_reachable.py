@@ -26,7 +26,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="Containers can reach the instance's credentials",
-    why="A hop limit above 1 lets a container's request through to the instance metadata service, whose credentials may "
+    why="A hop limit above 1 lets a container's request through to the instance metadata service, whose credentials "
+    "may "
     "do all that the instance role may. Requiring IMDSv2 does not change that.",
     fix="Set HttpPutResponseHopLimit to 1, and ECS_AWSVPC_BLOCK_IMDS=true in /etc/ecs/ecs.config for awsvpc tasks.",
     source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-agent-config.html",

@@ -24,7 +24,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="The list of capacity providers is replaced",
-    why="put-cluster-capacity-providers sets the list; it does not add to it. Providers that are left out are taken from "
+    why="put-cluster-capacity-providers sets the list; it does not add to it. Providers that are left out are taken "
+    "from "
     "the cluster, or the call fails while a service uses them.",
     fix="Name all providers that the cluster shall have.",
     source="https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_PutClusterCapacityProviders.html",

@@ -19,7 +19,8 @@ def check(world: Workspace) -> Iterator[Match]:
         has = f"a volume of {sizes[0]:g} GiB" if sizes and sizes[0] else "no BlockDeviceMappings, so the image's 30 GiB"
         yield Match(
             (template.node["BlockDeviceMappings"] or template.node["InstanceType"]).place,
-            f"launch template for {kind.name} has {has}; two CUDA images and their layers fill that, and tasks stop with "
+            f"launch template for {kind.name} has {has}; two CUDA images and their layers fill that, and tasks stop "
+            "with "
             "CannotPullContainerError: no space left on device",
         )
 
@@ -27,7 +28,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="The root volume is too small for CUDA images",
-    why="ECS-optimized images bring a 30 GiB root volume. A CUDA image takes 5 to 15 GiB unpacked, a deployment needs two, "
+    why="ECS-optimized images bring a 30 GiB root volume. A CUDA image takes 5 to 15 GiB unpacked, a deployment needs "
+    "two, "
     "and old ones are removed only after hours.",
     fix="Give a gp3 root volume of 100 GiB in BlockDeviceMappings.",
     source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-ami-storage-config.html",

@@ -29,7 +29,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.ERROR,
     title="Termination protection without its conditions",
-    why="Managed termination protection needs managed scaling, and a group whose instances are protected from scale-in. "
+    why="Managed termination protection needs managed scaling, and a group whose instances are protected from "
+    "scale-in. "
     "CreateCapacityProvider refuses anything else.",
     fix="Enable managed scaling and create the group with --new-instances-protected-from-scale-in.",
     source="https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AutoScalingGroupProvider.html",

@@ -43,7 +43,8 @@ def _kept_literal(script: Script, file: WrittenFile) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="User data with variables that nobody fills in",
-    why="In `<<'EOF'` the shell expands nothing. On the instance the variable does not exist: ECS_CLUSTER becomes empty "
+    why="In `<<'EOF'` the shell expands nothing. On the instance the variable does not exist: ECS_CLUSTER becomes "
+    "empty "
     "and the instance joins the cluster `default`.",
     fix="Write <<EOF without quotes, and \\$ for what the instance itself shall expand.",
     source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bootstrap_container_instance.html",

@@ -23,7 +23,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.ERROR,
     title="Not what the API takes",
-    why="The file is checked with botocore's model of the API, the same that the AWS command line checks with before it "
+    why="The file is checked with botocore's model of the API, the same that the AWS command line checks with before "
+    "it "
     "sends anything: unknown names, wrong types, missing members, values outside of an enumeration.",
     fix="Correct the name or the type; names are case-sensitive.",
     source="https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html",

@@ -14,7 +14,7 @@ def check(world: Workspace) -> Iterator[Match]:
             continue
         for balancer in service.node["loadBalancers"]:
             if balancer["targetGroupArn"] and not balancer["advancedConfiguration"]["alternateTargetGroupArn"]:
-                message = f"service {ecs.name_of(service)}: {strategy.text} needs an alternateTargetGroupArn to shift traffic to"
+                message = f"service {ecs.name_of(service)}: {strategy.text} needs an alternateTargetGroupArn"
                 yield Match(balancer.place, message)
         bake = service.node["deploymentConfiguration"]["bakeTimeInMinutes"]
         if strategy.text == "BLUE_GREEN" and not bake:

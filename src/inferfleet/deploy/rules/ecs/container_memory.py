@@ -34,7 +34,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.ERROR,
     title="Container memory that ECS refuses",
-    why="On EC2 the task or each container needs a memory size, all reservations together must fit into the task, and a "
+    why="On EC2 the task or each container needs a memory size, all reservations together must fit into the task, and "
+    "a "
     "reservation may not exceed the container's limit. RegisterTaskDefinition refuses everything else.",
     fix="Give the task a memory size that holds its containers.",
     source="https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html",

@@ -37,7 +37,8 @@ RULE = Rule(
     why="The agent in the task opens a channel to Systems Manager with the task role. Without the four ssmmessages "
     "actions it never connects.",
     fix='Add to the task role: {"Effect": "Allow", "Action": ["ssmmessages:CreateControlChannel", '
-    '"ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"], "Resource": "*"}.',
+    '"ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"], "Resource": '
+    '"*"}.',
     source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html",
     check=check,
     example=Example(
@@ -60,9 +61,11 @@ aws iam put-role-policy --role-name api-task --policy-name app --policy-document
 }'
 """,
         beside={
-            "service.json": '{"serviceName": "api", "taskDefinition": "api", "desiredCount": 2, "enableExecuteCommand": true}',
+            "service.json": '{"serviceName": "api", "taskDefinition": "api", "desiredCount": 2, '
+            '"enableExecuteCommand": true}',
             "task-definition.json": '{"family": "api", "memory": "2048", "taskRoleArn": '
-            '"arn:aws:iam::111122223333:role/api-task", "containerDefinitions": [{"name": "api", "image": "api:1.4.0"}]}',
+            '"arn:aws:iam::111122223333:role/api-task", "containerDefinitions": [{"name": "api", "image": '
+            '"api:1.4.0"}]}',
         },
     ),
 )

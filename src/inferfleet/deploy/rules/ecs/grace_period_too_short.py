@@ -26,7 +26,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="The health check grace period is shorter than the start",
-    why="The load balancer checks from the first second. After the grace period, which is 0 by default, ECS stops a task "
+    why="The load balancer checks from the first second. After the grace period, which is 0 by default, ECS stops a "
+    "task "
     "that is not healthy yet, and the next one starts to load.",
     fix="Set healthCheckGracePeriodSeconds to at least the container's startPeriod.",
     source="https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateService.html",

@@ -45,7 +45,8 @@ RULE = Rule(
     title="The health check's program is not in the image",
     why="The check runs inside the container. A missing program is a failed check, and ECS replaces the task after the "
     "last retry, for ever.",
-    fix="Use what the image has: python -c \"import urllib.request as u; u.urlopen('http://localhost:8080/healthz')\", or "
+    fix='Use what the image has: python -c "import urllib.request as u; '
+    "u.urlopen('http://localhost:8080/healthz')\", or "
     "install the program.",
     source="https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html",
     check=check,

@@ -26,7 +26,8 @@ def check(world: Workspace) -> Iterator[Match]:
                 if is_content and not any(host.text in line and line.startswith(_FILLS) for line in filled):
                     yield Match(
                         mount.place,
-                        f"{host.text} of the host is mounted over {target}, and nothing fills it: an empty folder hides "
+                        f"{host.text} of the host is mounted over {target}, and nothing fills it: an empty folder "
+                        "hides "
                         "what the image has there",
                     )
 

@@ -19,7 +19,8 @@ def check(world: Workspace) -> Iterator[Match]:
                 attached = f" (it has {', '.join(grants.managed)})" if grants.managed else ""
                 yield Match(
                     switch.place,
-                    f"awslogs-create-group needs logs:CreateLogGroup, which execution role {role} lacks{attached}: tasks "
+                    f"awslogs-create-group needs logs:CreateLogGroup, which execution role {role} lacks{attached}: "
+                    "tasks "
                     "stop with ResourceInitializationError",
                 )
 
@@ -36,13 +37,15 @@ RULE = Rule(
         file="task-definition.json",
         bad="""
 {"family": "api", "memory": "2048", "executionRoleArn": "arn:aws:iam::111122223333:role/execution",
- "containerDefinitions": [{"name": "api", "image": "api:1.4.0", "logConfiguration": {"logDriver": "awslogs", "options": {
+ "containerDefinitions": [{"name": "api", "image": "api:1.4.0", 
+ "logConfiguration": {"logDriver": "awslogs", "options": {
    "awslogs-group": "/ecs/api", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "ecs",
    "awslogs-create-group": "true"}}}]}
 """,
         good="""
 {"family": "api", "memory": "2048", "executionRoleArn": "arn:aws:iam::111122223333:role/execution",
- "containerDefinitions": [{"name": "api", "image": "api:1.4.0", "logConfiguration": {"logDriver": "awslogs", "options": {
+ "containerDefinitions": [{"name": "api", "image": "api:1.4.0", 
+ "logConfiguration": {"logDriver": "awslogs", "options": {
    "awslogs-group": "/ecs/api", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "ecs"}}}]}
 """,
         beside={

@@ -24,7 +24,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="More GPUs than the instance has",
-    why="A task is placed on one instance. When none has enough GPUs it stays PENDING with RESOURCE:GPU, and scaling out "
+    why="A task is placed on one instance. When none has enough GPUs it stays PENDING with RESOURCE:GPU, and scaling "
+    "out "
     "does not help.",
     fix="Ask for fewer, share one by NVIDIA MPS, or allow a larger instance type.",
     source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-gpu.html",

@@ -23,7 +23,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.ERROR,
     title="Fargate's settings on EC2",
-    why="CreateService refuses assignPublicIp and platformVersion for tasks on instances. Such tasks reach the internet "
+    why="CreateService refuses assignPublicIp and platformVersion for tasks on instances. Such tasks reach the "
+    "internet "
     "through a NAT gateway only.",
     fix="Leave both out and use private subnets with a NAT gateway or VPC endpoints.",
     source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-networking-awsvpc.html",

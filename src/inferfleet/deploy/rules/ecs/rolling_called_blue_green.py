@@ -26,7 +26,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="A rolling update called blue/green",
-    why="maximumPercent and minimumHealthyPercent steer a rolling update: old and new tasks take traffic together and a "
+    why="maximumPercent and minimumHealthyPercent steer a rolling update: old and new tasks take traffic together and "
+    "a "
     "rollback is another rollout. ECS's blue/green shifts traffic between two target groups and back at once.",
     fix="Set strategy=BLUE_GREEN with bakeTimeInMinutes, and an alternate target group in the load balancer's "
     "advancedConfiguration.",

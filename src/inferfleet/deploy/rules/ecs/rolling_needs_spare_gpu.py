@@ -23,7 +23,8 @@ def check(world: Workspace) -> Iterator[Match]:
             place = service.node["deploymentConfiguration"]["minimumHealthyPercent"] or service.node
             yield Match(
                 place.place,
-                f"service {ecs.name_of(service)}: {must_run:g} of {desired:g} GPU tasks must stay up ({low:g}%/{high:g}%), "
+                f"service {ecs.name_of(service)}: {must_run:g} of {desired:g} GPU tasks must stay up "
+                f"({low:g}%/{high:g}%), "
                 "so a replacement needs a GPU of its own, and nothing starts one for it",
             )
 
@@ -43,7 +44,8 @@ def _can_grow(service: Artifact, world: Workspace) -> bool:
 RULE = Rule(
     severity=Severity.WARNING,
     title="A rolling deployment of GPU tasks has no GPU for the replacement",
-    why="With minimumHealthyPercent 100 the old task keeps its GPU until the new one is healthy, and the new one cannot "
+    why="With minimumHealthyPercent 100 the old task keeps its GPU until the new one is healthy, and the new one "
+    "cannot "
     "be placed without a free GPU. The deployment hangs until the circuit breaker or a person ends it.",
     fix="Stop the old task first (minimumHealthyPercent 0, maximumPercent 100), or use a capacity provider that may "
     "start one more instance.",

@@ -32,7 +32,8 @@ RULE = Rule(
         file="service.json",
         bad="""
 {"serviceName": "api", "taskDefinition": "api", "desiredCount": 4, "capacityProviderStrategy": [
-  {"capacityProvider": "FARGATE", "base": 1, "weight": 1}, {"capacityProvider": "FARGATE_SPOT", "base": 1, "weight": 4}]}
+  {"capacityProvider": "FARGATE", "base": 1, "weight": 1},
+  {"capacityProvider": "FARGATE_SPOT", "base": 1, "weight": 4}]}
 """,
         good="""
 {"serviceName": "api", "taskDefinition": "api", "desiredCount": 4, "capacityProviderStrategy": [

@@ -42,7 +42,8 @@ def _leases(task: Artifact) -> bool:
 RULE = Rule(
     severity=Severity.WARNING,
     title="Two readers of one video stream during a deployment",
-    why="GetMedia gives each caller the whole stream. While old and new tasks overlap, both read it, so downstream gets "
+    why="GetMedia gives each caller the whole stream. While old and new tasks overlap, both read it, so downstream "
+    "gets "
     "each event twice.",
     fix="Stop the old task first (minimumHealthyPercent 0, maximumPercent 100), or let workers take leases on streams, "
     "or write events with idempotent ids.",

@@ -16,7 +16,8 @@ def check(world: Workspace) -> Iterator[Match]:
         if switch.text == "ENABLED" and (has_gpu or high <= 100):  # noqa: PLR2004 (percent)
             yield Match(
                 switch.place,
-                f"service {ecs.name_of(service)}: rebalancing starts a task in the other zone before it stops one, which "
+                f"service {ecs.name_of(service)}: rebalancing starts a task in the other zone before it stops one, "
+                "which "
                 "needs a spare GPU and a maximumPercent above 100",
             )
 
@@ -24,7 +25,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="Zone rebalancing where GPUs are scarce",
-    why="ECS balances zones by starting a task first. With one GPU a task it never succeeds, or it moves a stream reader "
+    why="ECS balances zones by starting a task first. With one GPU a task it never succeeds, or it moves a stream "
+    "reader "
     "for no reason; with maximumPercent 100 it is refused. The default for a new service is ENABLED.",
     fix='Set "availabilityZoneRebalancing": "DISABLED".',
     source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-rebalancing.html",

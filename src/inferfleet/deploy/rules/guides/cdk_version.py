@@ -24,7 +24,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.NOTE,
     title="The CDK's command line has other numbers",
-    why="Since February 2025 the command line and the library are released apart: the first is 2.1000 and up, the second "
+    why="Since February 2025 the command line and the library are released apart: the first is 2.1000 and up, the "
+    "second "
     "2.180 and up. A check of one against the other proves nothing.",
     fix="Ask for the command line's number, and pin aws-cdk-lib in the project.",
     source="https://github.com/aws/aws-cdk-cli/issues/383",

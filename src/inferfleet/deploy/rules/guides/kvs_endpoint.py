@@ -23,7 +23,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.NOTE,
     title="Kinesis Video Streams has a VPC endpoint",
-    why="The interface endpoint com.amazonaws.REGION.kinesisvideo carries its control plane and its media, with private DNS "
+    why="The interface endpoint com.amazonaws.REGION.kinesisvideo carries its control plane and its media, with "
+    "private DNS "
     "on. Video is what costs most through a NAT gateway.",
     fix="Create the endpoint, with a security group that allows 443 from the tasks. WebRTC does not work through it.",
     source="https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/vpc-interface-endpoints.html",

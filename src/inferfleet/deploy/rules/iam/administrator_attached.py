@@ -36,6 +36,7 @@ RULE = Rule(
     example=Example(
         file="roles.sh",
         bad="aws iam attach-role-policy --role-name api-task --policy-arn arn:aws:iam::aws:policy/AdministratorAccess",
-        good="aws iam attach-role-policy --role-name api-task --policy-arn arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
+        good="aws iam attach-role-policy --role-name api-task --policy-arn "
+        "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
     ),
 )

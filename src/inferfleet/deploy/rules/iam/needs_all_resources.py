@@ -29,7 +29,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title='An action that only "*" allows',
-    why="Some actions are about no particular resource. A statement that names one never covers them, and image pulls or "
+    why="Some actions are about no particular resource. A statement that names one never covers them, and image pulls "
+    "or "
     "metrics are denied.",
     fix='Give the action a statement of its own with "Resource": "*".',
     source="https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html",

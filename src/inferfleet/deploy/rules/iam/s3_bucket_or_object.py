@@ -34,7 +34,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="A bucket where objects are meant, or the other way round",
-    why="S3 checks object actions against the object's ARN and bucket actions against the bucket's. The wrong kind never "
+    why="S3 checks object actions against the object's ARN and bucket actions against the bucket's. The wrong kind "
+    "never "
     "matches, so the call is denied.",
     fix="Give s3:ListBucket the bucket's ARN and s3:GetObject the same with /*.",
     source="https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html",

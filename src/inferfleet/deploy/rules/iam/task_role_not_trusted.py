@@ -37,7 +37,8 @@ def _without_tasks(policy: Node, role: str) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="Tasks may not take the role",
-    why="A task assumes its task and execution roles as the service ecs-tasks.amazonaws.com. With another principal the "
+    why="A task assumes its task and execution roles as the service ecs-tasks.amazonaws.com. With another principal "
+    "the "
     "task stops: ECS was unable to assume the role.",
     fix='Set the principal to {"Service": "ecs-tasks.amazonaws.com"}.',
     source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html",
@@ -54,7 +55,8 @@ aws iam create-role --role-name api-task --assume-role-policy-document '{"Versio
 """,
         beside={
             "task-definition.json": '{"family": "api", "memory": "2048", "taskRoleArn": '
-            '"arn:aws:iam::111122223333:role/api-task", "containerDefinitions": [{"name": "api", "image": "api:1.4.0"}]}'
+            '"arn:aws:iam::111122223333:role/api-task", "containerDefinitions": [{"name": "api", "image": '
+            '"api:1.4.0"}]}'
         },
     ),
 )

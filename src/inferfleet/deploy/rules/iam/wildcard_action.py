@@ -25,7 +25,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="Everything is allowed",
-    why="A task's credentials can be read by whatever runs in its container. A wildcard gives an intruder the service, or "
+    why="A task's credentials can be read by whatever runs in its container. A wildcard gives an intruder the "
+    "service, or "
     "the account.",
     fix="List the actions that the application calls, on the resources that it uses.",
     source="https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html",

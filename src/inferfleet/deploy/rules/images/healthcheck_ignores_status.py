@@ -25,7 +25,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.NOTE,
     title="The health check ignores the HTTP status",
-    why="requests.get and curl without -f succeed whenever the server answers, and a 503 is an answer. ECS does not run "
+    why="requests.get and curl without -f succeed whenever the server answers, and a 503 is an answer. ECS does not "
+    "run "
     "an image's HEALTHCHECK at all; Docker does.",
     fix="Use curl -f, raise_for_status(), or urllib.request.urlopen, which raises by itself.",
     source="https://docs.docker.com/reference/dockerfile/#healthcheck",

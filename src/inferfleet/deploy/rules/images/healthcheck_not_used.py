@@ -22,7 +22,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="ECS ignores the image's HEALTHCHECK",
-    why="The agent runs only the health check of the container definition. Without one a hung container stays RUNNING and "
+    why="The agent runs only the health check of the container definition. Without one a hung container stays RUNNING "
+    "and "
     "healthy for ever.",
     fix="Repeat the check as healthCheck in the container definition.",
     source="https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html",

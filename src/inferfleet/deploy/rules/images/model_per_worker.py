@@ -31,7 +31,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="A model in every worker process",
-    why="Workers share nothing: each holds the weights, each competes for the same cores, and a scrape of /metrics sees "
+    why="Workers share nothing: each holds the weights, each competes for the same cores, and a scrape of /metrics "
+    "sees "
     "one of them by chance.",
     fix="Run one process with threads or batching per task, and scale by tasks.",
     source="https://docs.gunicorn.org/en/stable/design.html",

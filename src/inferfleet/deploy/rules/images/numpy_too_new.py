@@ -26,7 +26,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="PyTorch before 2.3 with NumPy 2",
-    why="PyTorch up to 2.2 was compiled against NumPy 1 and does not say so in its metadata. With NumPy 2 it imports, and "
+    why="PyTorch up to 2.2 was compiled against NumPy 1 and does not say so in its metadata. With NumPy 2 it imports, "
+    "and "
     "every conversion from or to an array fails.",
     fix="Add numpy<2, or take PyTorch 2.3 or newer.",
     source="https://github.com/pytorch/pytorch/issues/132179",

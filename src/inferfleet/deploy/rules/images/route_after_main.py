@@ -23,7 +23,9 @@ def check(world: Workspace) -> Iterator[Match]:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and any(map(_is_route, node.decorator_list)):
                 first = node.decorator_list[0]
                 place = artifact.node.excerpt.line_place(first.lineno, first.col_offset - 1)
-                message = f"{node.name} stands below the block that runs the server, so `python {artifact.name}` has no such route"
+                message = (
+                    f"{node.name} stands below the start of the server: `python {artifact.name}` has no such route"
+                )
                 yield Match(place, message)
 
 

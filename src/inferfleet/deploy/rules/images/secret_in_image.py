@@ -29,6 +29,7 @@ RULE = Rule(
     example=Example(
         file="Dockerfile",
         bad='FROM python:3.12-slim\nENV HF_TOKEN=hf_abcdefghijklmnop\nCMD ["python", "-m", "app"]\n',
-        good='FROM python:3.12-slim\nRUN --mount=type=secret,id=hf_token python -m app.fetch\nCMD ["python", "-m", "app"]\n',
+        good='FROM python:3.12-slim\nRUN --mount=type=secret,id=hf_token python -m app.fetch\nCMD ["python", "-m", '
+        '"app"]\n',
     ),
 )

@@ -19,7 +19,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="SIGTERM does not reach the application",
-    why="ECS stops a task with SIGTERM and 30 seconds later with SIGKILL. In shell form the shell gets the signal and keeps "
+    why="ECS stops a task with SIGTERM and 30 seconds later with SIGKILL. In shell form the shell gets the signal and "
+    "keeps "
     "it, so every stop takes the full time and drops what was in flight.",
     fix='Use the exec form, CMD ["program", "argument"].',
     source="https://docs.docker.com/reference/dockerfile/#shell-and-exec-form",

@@ -19,7 +19,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="The tag is computed twice",
-    why="Each $(date) is a new time. The push names another tag than the one that was made, and fails: tag does not exist.",
+    why="Each $(date) is a new time. The push names another tag than the one that was made, and fails: tag does not "
+    "exist.",
     fix="Keep the tag in a variable.",
     source="https://docs.docker.com/reference/cli/docker/image/push/",
     check=check,

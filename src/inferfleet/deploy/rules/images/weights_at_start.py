@@ -42,7 +42,8 @@ def _downloads(keyword: ast.keyword) -> bool:
 RULE = Rule(
     severity=Severity.WARNING,
     title="Weights are downloaded at start",
-    why="Tasks in private subnets cannot reach the model hub, every scale-out waits for it, and what it serves may change.",
+    why="Tasks in private subnets cannot reach the model hub, every scale-out waits for it, and what it serves may "
+    "change.",
     fix="Put the weights into the image, or into S3 or EFS, and load them from there.",
     source="https://pytorch.org/vision/stable/models.html",
     check=check,

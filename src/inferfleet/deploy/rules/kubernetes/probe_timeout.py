@@ -14,7 +14,8 @@ def check(world: Workspace) -> Iterator[Match]:
             if probe["httpGet"] and not probe["timeoutSeconds"]:
                 yield Match(
                     probe.place,
-                    f"container {container['name'].text}: readiness {probe['httpGet']['path'].text} has 1 second to answer; "
+                    f"container {container['name'].text}: readiness {probe['httpGet']['path'].text} has 1 second to "
+                    "answer; "
                     "an inference server under load, or one that infers to answer, is taken out of service by that",
                 )
 

@@ -16,6 +16,8 @@ _ENDS = {
     "1.31": (datetime.date(2025, 11, 26), datetime.date(2026, 11, 26)),
     "1.32": (datetime.date(2026, 3, 23), datetime.date(2027, 3, 23)),
     "1.33": (datetime.date(2026, 7, 29), datetime.date(2027, 7, 29)),
+    "1.34": (datetime.date(2026, 12, 2), datetime.date(2027, 12, 2)),
+    "1.35": (datetime.date(2027, 3, 27), datetime.date(2028, 3, 27)),
 }
 _OLDEST_KNOWN = 28
 
@@ -25,7 +27,7 @@ def check(world: Workspace) -> Iterator[Match]:
     for place, version in _asked(world):
         ends = _ENDS.get(version)
         minor = re.fullmatch(r"1\.(\d+)", version)
-        if minor and int(minor[1]) < _OLDEST_KNOWN or ends and ends[1] < world.today:
+        if (minor and int(minor[1]) < _OLDEST_KNOWN) or (ends and ends[1] < world.today):
             until = f" since {ends[1]}" if ends else ""
             yield Match(place, f"EKS does not offer Kubernetes {version} any more{until}: the cluster is not created")
 
@@ -49,7 +51,8 @@ def _asked(world: Workspace) -> Iterator[tuple[Place, str]]:
 RULE = Rule(
     severity=Severity.ERROR,
     title="A Kubernetes version past its end",
-    why="EKS supports a version for 14 months, and for 12 more at $0.60 an hour. After that clusters of it are not created, "
+    why="EKS supports a version for 14 months, and for 12 more at $0.60 an hour. After that clusters of it are not "
+    "created, "
     "and existing ones are upgraded.",
     fix="Ask for a version in standard support: aws eks describe-cluster-versions.",
     source="https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-versions.html",

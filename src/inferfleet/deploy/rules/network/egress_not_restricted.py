@@ -35,11 +35,13 @@ RULE = Rule(
     example=Example(
         file="network.sh",
         bad="""
-GROUP=$(aws ec2 create-security-group --group-name tasks --description tasks --vpc-id vpc-0a --query GroupId --output text)
+GROUP=$(aws ec2 create-security-group --vpc-id vpc-0a --group-name tasks --description tasks \\
+  --query GroupId --output text)
 aws ec2 authorize-security-group-egress --group-id $GROUP --protocol tcp --port 443 --cidr 0.0.0.0/0
 """,
         good="""
-GROUP=$(aws ec2 create-security-group --group-name tasks --description tasks --vpc-id vpc-0a --query GroupId --output text)
+GROUP=$(aws ec2 create-security-group --vpc-id vpc-0a --group-name tasks --description tasks \\
+  --query GroupId --output text)
 aws ec2 revoke-security-group-egress --group-id $GROUP --protocol all --cidr 0.0.0.0/0
 aws ec2 authorize-security-group-egress --group-id $GROUP --protocol tcp --port 443 --cidr 0.0.0.0/0
 """,

@@ -59,12 +59,14 @@ RULE = Rule(
     example=Example(
         file="network.sh",
         bad="""
-GROUP=$(aws ec2 create-security-group --group-name tasks --description tasks --vpc-id vpc-0a --query GroupId --output text)
+GROUP=$(aws ec2 create-security-group --vpc-id vpc-0a --group-name tasks --description tasks \\
+  --query GroupId --output text)
 aws ec2 create-vpc-endpoint --vpc-id vpc-0a --vpc-endpoint-type Interface --service-name com.amazonaws.us-east-1.logs \\
   --subnet-ids subnet-0a --security-group-ids $GROUP --private-dns-enabled
 """,
         good="""
-GROUP=$(aws ec2 create-security-group --group-name endpoints --description endpoints --vpc-id vpc-0a --query GroupId --output text)
+GROUP=$(aws ec2 create-security-group --vpc-id vpc-0a --group-name endpoints --description endpoints \\
+  --query GroupId --output text)
 aws ec2 authorize-security-group-ingress --group-id $GROUP --protocol tcp --port 443 --source-group sg-0123456789abcdef0
 aws ec2 create-vpc-endpoint --vpc-id vpc-0a --vpc-endpoint-type Interface --service-name com.amazonaws.us-east-1.logs \\
   --subnet-ids subnet-0a --security-group-ids $GROUP --private-dns-enabled

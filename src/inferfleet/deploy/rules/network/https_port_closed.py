@@ -32,7 +32,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="The listener's port is closed",
-    why="The load balancer's security group decides which ports can be reached. A listener on another port is never asked.",
+    why="The load balancer's security group decides which ports can be reached. A listener on another port is never "
+    "asked.",
     fix="Authorize ingress on the listener's port as well.",
     source="https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-update-security-groups.html",
     check=check,

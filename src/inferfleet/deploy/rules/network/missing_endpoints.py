@@ -20,7 +20,8 @@ def check(world: Workspace) -> Iterator[Match]:
         if missing:
             yield Match(
                 calls[-1].place,
-                f"no endpoint for {', '.join(missing)}: that traffic takes the NAT gateway, and fails where there is none",
+                f"no endpoint for {', '.join(missing)}: that traffic takes the NAT gateway, and fails where there is "
+                "none",
             )
 
 

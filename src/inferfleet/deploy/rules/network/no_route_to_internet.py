@@ -13,7 +13,8 @@ def check(world: Workspace) -> Iterator[Match]:
         if attached and subnets and not document.script.call("ec2:CreateRoute"):
             yield Match(
                 attached[0].place,
-                f"the gateway is attached, and no route leads to it: the {len(subnets)} subnets cannot reach the internet, "
+                f"the gateway is attached, and no route leads to it: the {len(subnets)} subnets cannot reach the "
+                "internet, "
                 "and tasks cannot pull their image",
             )
 
@@ -21,7 +22,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="No route to the internet gateway",
-    why="A new VPC's route table knows the VPC alone. Without a route to the gateway and an association with the subnets, "
+    why="A new VPC's route table knows the VPC alone. Without a route to the gateway and an association with the "
+    "subnets, "
     "tasks stop with CannotPullContainerError, public address or not.",
     fix="Create a route table with 0.0.0.0/0 to the gateway and associate it with the public subnets.",
     source="https://docs.aws.amazon.com/vpc/latest/userguide/VPC_Internet_Gateway.html",

@@ -33,6 +33,7 @@ RULE = Rule(
     example=Example(
         file="network.sh",
         bad="aws ec2 authorize-security-group-ingress --group-id sg-0a --protocol tcp --port 22 --cidr 0.0.0.0/0",
-        good="aws ec2 authorize-security-group-ingress --group-id sg-0a --protocol tcp --port 8080 --source-group sg-0b",
+        good="aws ec2 authorize-security-group-ingress --group-id sg-0a --protocol tcp --port 8080 --source-group "
+        "sg-0b",
     ),
 )

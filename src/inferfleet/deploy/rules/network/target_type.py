@@ -30,13 +30,15 @@ RULE = Rule(
         file="service.sh",
         bad="""
 cat > task.json <<'EOF'
-{"family": "api", "networkMode": "awsvpc", "memory": "2048", "containerDefinitions": [{"name": "api", "image": "api:1.4.0"}]}
+{"family": "api", "networkMode": "awsvpc", "memory": "2048",
+ "containerDefinitions": [{"name": "api", "image": "api:1.4.0"}]}
 EOF
 aws elbv2 create-target-group --name api --protocol HTTP --port 8080 --vpc-id vpc-0a
 """,
         good="""
 cat > task.json <<'EOF'
-{"family": "api", "networkMode": "awsvpc", "memory": "2048", "containerDefinitions": [{"name": "api", "image": "api:1.4.0"}]}
+{"family": "api", "networkMode": "awsvpc", "memory": "2048",
+ "containerDefinitions": [{"name": "api", "image": "api:1.4.0"}]}
 EOF
 aws elbv2 create-target-group --name api --protocol HTTP --port 8080 --vpc-id vpc-0a --target-type ip
 """,

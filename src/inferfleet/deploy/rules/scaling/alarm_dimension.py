@@ -17,7 +17,8 @@ def check(world: Workspace) -> Iterator[Match]:
                 shown = value.text.replace("${name}", "NAME").replace("${id}", "ID")
                 yield Match(
                     value.place,
-                    f"alarm {alarm.node['AlarmName'].text}: the dimension {name} reads {shown}, and metrics have {form}: "
+                    f"alarm {alarm.node['AlarmName'].text}: the dimension {name} reads {shown}, and metrics have "
+                    f"{form}: "
                     "it never sees data",
                 )
 
@@ -25,7 +26,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="An alarm on a metric that does not exist",
-    why="The LoadBalancer dimension is the last part of the ARN, app/NAME/ID. CloudWatch takes every name for a metric, "
+    why="The LoadBalancer dimension is the last part of the ARN, app/NAME/ID. CloudWatch takes every name for a "
+    "metric, "
     "so the alarm is made and stays in INSUFFICIENT_DATA.",
     fix="Cut the ARN after loadbalancer/.",
     source="https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html",

@@ -32,6 +32,7 @@ RULE = Rule(
         bad="aws application-autoscaling register-scalable-target --service-namespace ecs --resource-id vision/api "
         "--scalable-dimension ecs:service:DesiredCount --min-capacity 10 --max-capacity 2",
         good="aws application-autoscaling register-scalable-target --service-namespace ecs "
-        "--resource-id service/vision/api --scalable-dimension ecs:service:DesiredCount --min-capacity 2 --max-capacity 10",
+        "--resource-id service/vision/api --scalable-dimension ecs:service:DesiredCount --min-capacity 2 "
+        "--max-capacity 10",
     ),
 )

@@ -25,7 +25,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="A metric without dimensions",
-    why="These services publish their metrics per cluster, service or load balancer only. A metric without dimensions is "
+    why="These services publish their metrics per cluster, service or load balancer only. A metric without dimensions "
+    "is "
     "another metric, and it has no data.",
     fix='Name them: ["AWS/ECS", "CPUUtilization", "ClusterName", "vision", "ServiceName", "api"].',
     source="https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-Dashboard-Body-Structure.html",

@@ -32,13 +32,15 @@ RULE = Rule(
     example=Example(
         file="alarms.sh",
         bad="""
-aws cloudwatch put-metric-alarm --alarm-name no-tasks --metric-name RunningTaskCount --namespace ECS/ContainerInsights \\
-  --statistic Average --period 60 --evaluation-periods 2 --threshold 1 --comparison-operator LessThanThreshold \\
+aws cloudwatch put-metric-alarm --alarm-name no-tasks --metric-name RunningTaskCount \\
+  --namespace ECS/ContainerInsights --statistic Average --period 60 --evaluation-periods 2 \\
+  --threshold 1 --comparison-operator LessThanThreshold \\
   --dimensions Name=ClusterName,Value=vision Name=ServiceName,Value=api
 """,
         good="""
-aws cloudwatch put-metric-alarm --alarm-name no-tasks --metric-name RunningTaskCount --namespace ECS/ContainerInsights \\
-  --statistic Average --period 60 --evaluation-periods 2 --threshold 1 --comparison-operator LessThanThreshold \\
+aws cloudwatch put-metric-alarm --alarm-name no-tasks --metric-name RunningTaskCount \\
+  --namespace ECS/ContainerInsights --statistic Average --period 60 --evaluation-periods 2 \\
+  --threshold 1 --comparison-operator LessThanThreshold \\
   --dimensions Name=ClusterName,Value=vision Name=ServiceName,Value=api --treat-missing-data breaching
 """,
     ),

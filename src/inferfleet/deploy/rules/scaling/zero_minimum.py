@@ -36,7 +36,8 @@ RULE = Rule(
     title="Zero tasks have no load to scale on",
     why="CPU and memory of a service are measured in its tasks. With none there is no data, and target tracking does "
     "nothing without data.",
-    fix="Keep one task, or scale on something outside of the service: requests, a queue, a schedule that sets the minimum.",
+    fix="Keep one task, or scale on something outside of the service: requests, a queue, a schedule that sets the "
+    "minimum.",
     source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-autoscaling-targettracking.html",
     check=check,
     example=Example(
@@ -44,7 +45,8 @@ RULE = Rule(
         bad="""
 aws application-autoscaling register-scalable-target --service-namespace ecs --resource-id service/vision/api \\
   --scalable-dimension ecs:service:DesiredCount --min-capacity 0 --max-capacity 10
-aws application-autoscaling put-scaling-policy --policy-name cpu --service-namespace ecs --resource-id service/vision/api \\
+aws application-autoscaling put-scaling-policy --policy-name cpu --service-namespace ecs \\
+  --resource-id service/vision/api \\
   --scalable-dimension ecs:service:DesiredCount --policy-type TargetTrackingScaling \\
   --target-tracking-scaling-policy-configuration \\
   'TargetValue=70,PredefinedMetricSpecification={PredefinedMetricType=ECSServiceAverageCPUUtilization}'
@@ -52,7 +54,8 @@ aws application-autoscaling put-scaling-policy --policy-name cpu --service-names
         good="""
 aws application-autoscaling register-scalable-target --service-namespace ecs --resource-id service/vision/api \\
   --scalable-dimension ecs:service:DesiredCount --min-capacity 1 --max-capacity 10
-aws application-autoscaling put-scaling-policy --policy-name cpu --service-namespace ecs --resource-id service/vision/api \\
+aws application-autoscaling put-scaling-policy --policy-name cpu --service-namespace ecs \\
+  --resource-id service/vision/api \\
   --scalable-dimension ecs:service:DesiredCount --policy-type TargetTrackingScaling \\
   --target-tracking-scaling-policy-configuration \\
   'TargetValue=70,PredefinedMetricSpecification={PredefinedMetricType=ECSServiceAverageCPUUtilization}'

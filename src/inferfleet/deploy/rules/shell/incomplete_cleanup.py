@@ -34,7 +34,8 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="The clean-up leaves things behind",
-    why="What stays is paid for, or is in the way of the next run: names are taken, alarms fire for a service that is gone.",
+    why="What stays is paid for, or is in the way of the next run: names are taken, alarms fire for a service that is "
+    "gone.",
     fix="Delete in reverse order whatever was created, or use one CloudFormation stack, which knows what is in it.",
     source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/delete-service-v2.html",
     check=check,
@@ -43,6 +44,7 @@ RULE = Rule(
         bad="aws logs create-log-group --log-group-name /ecs/api\n"
         "aws ecs delete-service --cluster vision --service api --force\n",
         good="aws logs create-log-group --log-group-name /ecs/api\n"
-        "aws ecs delete-service --cluster vision --service api --force\naws logs delete-log-group --log-group-name /ecs/api\n",
+        "aws ecs delete-service --cluster vision --service api --force\naws logs delete-log-group --log-group-name "
+        "/ecs/api\n",
     ),
 )

@@ -20,9 +20,11 @@ def check(world: Workspace) -> Iterator[Match]:
 RULE = Rule(
     severity=Severity.WARNING,
     title="A stable service is not a deployed one",
-    why="services-stable asks whether one deployment is left and running. After the circuit breaker rolled back that is "
+    why="services-stable asks whether one deployment is left and running. After the circuit breaker rolled back that "
+    "is "
     "true. It also gives up after 40 tries of 15 seconds, which a GPU instance that must start first exceeds.",
-    fix="Ask for the outcome: aws ecs list-service-deployments, then describe-service-deployments, and look for SUCCESSFUL.",
+    fix="Ask for the outcome: aws ecs list-service-deployments, then describe-service-deployments, and look for "
+    "SUCCESSFUL.",
     source="https://docs.aws.amazon.com/cli/latest/reference/ecs/wait/services-stable.html",
     check=check,
     example=Example(

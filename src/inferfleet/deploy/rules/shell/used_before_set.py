@@ -31,7 +31,8 @@ def _takes_itself(set_on: int, used_on: int) -> bool:
 RULE = Rule(
     severity=Severity.WARNING,
     title="A variable is used before it is set",
-    why="The shell fills in nothing. A command then takes the next word for its value, or creates something without it.",
+    why="The shell fills in nothing. A command then takes the next word for its value, or creates something without "
+    "it.",
     fix="Move the step that sets it up, and start scripts with `set -u`.",
     source="https://www.gnu.org/software/bash/manual/html_node/The-Set-Builtin.html",
     check=check,
