@@ -94,7 +94,7 @@ class Brush:
         thickness = max(1, round(width * self.camera.focal_px / depth))
         tone = self._air.shade(colour, 0.4, depth)
         cv2.polylines(self._picture, [_fixed(pixels)], closed, tone, thickness, cv2.LINE_AA, SHIFT)
-        self._points.append(pixels)
+        self._points += [pixels - thickness / 2, pixels + thickness / 2]
 
     def texture(self, corners: Array, image: Picture, *, shines: bool = False) -> Array | None:
         """Stretches a picture over a flat quadrilateral.

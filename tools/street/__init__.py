@@ -1,0 +1,1 @@
+"""The parts of the training tools: network, assignment, losses, augmentation, metrics and export."""
