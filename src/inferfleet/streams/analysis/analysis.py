@@ -223,7 +223,12 @@ class CameraAnalysis:
     def _read(self, track: Track, frame: Frame) -> Iterator[Event]:
         zones = track.stays
         for number, step in enumerate(self._texts):
-            agreed = step.look(track, zones, frame.picture)
+            try:
+                agreed = step.look(track, zones, frame.picture)
+            except Exception:
+                # The other events of this frame must not be lost with it.
+                _log.exception("text could not be read; a later frame may show it again", camera=self._camera.id)
+                continue
             if agreed is not None:
                 yield self._announce.text(track, number, agreed)
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 UPRIGHT = {"points": [(500, 100), (500, 400)]}
@@ -153,6 +153,15 @@ def test_lines_follow_a_change_of_resolution(stage, thing):
     assert crossings(camera) == [("door", "to_left")]
 
 
+def test_a_change_of_resolution_carries_nothing_over_a_line_in_pixels(stage, thing):
+    camera = stage(lines={"fixed": UPRIGHT})
+    play(camera, thing, walk((400, 300), (600, 300), (400, 300)))
+    camera.size = (2000, 1000)
+    play(camera, thing, [(800, 600)] * 5, width=120, height=200)
+    assert len(crossings(camera)) == 2
+
+
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(330, 670), st.integers(120, 380)), min_size=2, max_size=8))
 def test_crossings_alternate_and_end_on_the_side_where_the_object_is(stage, thing, corners):
     camera = stage(lines={"door": {"points": [(500, 0), (500, 500)]}})

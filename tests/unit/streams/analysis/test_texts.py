@@ -211,3 +211,17 @@ def test_an_object_that_returns_within_the_cooldown_gives_no_second_text(stage, 
 def test_a_camera_that_reads_needs_a_reader(stage):
     with pytest.raises(ValueError, match="needs a reader"):
         stage(steps=[{"detect": {}}, {"read_text": {}}])
+
+
+def test_a_reader_that_fails_costs_no_other_event(stage, thing, capsys):
+    def broken(crop):
+        if len(crops) < 3:
+            crops.append(crop)
+            raise RuntimeError("out of memory")
+        return [text("AB123CD")]
+
+    crops = []
+    camera = make(stage, broken, votes=2)
+    camera.play([[thing(300, 300)]] * 10)
+    assert camera.kinds == ["detection", "text"]
+    assert "text could not be read" in capsys.readouterr().out

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import shapely
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from inferfleet.config.cameras import Zone
@@ -103,6 +103,7 @@ coordinates = st.integers(0, 100).map(float)
 polygons = st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=9)
 
 
+@settings(deadline=None)
 @given(polygons, coordinates, coordinates, st.floats(0.1, 100), st.floats(0.1, 100))
 def test_the_shared_area_is_what_a_geometry_library_says(points, x, y, width, height):
     assume(shapely.Polygon(points).area > 0 and shapely.make_valid(shapely.Polygon(points)).area > 0)
@@ -248,6 +249,7 @@ def test_leaving_while_the_size_changes_speaks_of_one_picture_only(stage, thing)
     assert leave.box_fraction == pytest.approx((0.67, 0.4, 0.73, 0.6))
 
 
+@settings(deadline=None)
 @given(st.floats(0, 2 * math.pi), st.floats(50, 240))
 def test_a_round_trip_never_leaves_more_often_than_it_enters(stage, thing, start, radius):
     camera = stage(zones={"right": {"polygon": RIGHT_HALF}})
