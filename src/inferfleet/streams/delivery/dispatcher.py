@@ -167,9 +167,9 @@ class _Dispatcher:
                     reader.close()
         except SinkEnded as error:
             self.state, self._last_error = "ended", str(error)
-            log.warning("sink has ended", sink=self.name, reason=str(error))
             if self._on_ended is not None:
                 self._on_ended(self.name)
+            log.warning("sink has ended", sink=self.name, reason=str(error))
         finally:
             self.settled.set()
             self._sink.close()
