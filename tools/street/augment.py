@@ -81,7 +81,7 @@ def random_view(
     matrix = np.array([[-sx if mirror else sx, 0.0, width - shift[0] if mirror else shift[0]], [0.0, sy, shift[1]]])
     matrix[:, 2] += matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5
     view = cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(FILL, FILL, FILL))
-    return _relight(view, random), _place(rows, (sx, sy), shift, window, mirror=mirror)
+    return relight(view, random), _place(rows, (sx, sy), shift, window, mirror=mirror)
 
 
 def _place(
@@ -101,7 +101,8 @@ def _place(
     return placed[sides.min(axis=1, initial=np.inf) > 1.0].astype(np.float32)
 
 
-def _relight(view: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def relight(view: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A picture in other light, and at times grey, blurred, noisy or compressed."""
     gain = random.uniform(0.7, 1.35) * random.uniform(0.92, 1.08, 3)
     curve = (np.arange(256)[:, None] / 255.0) ** random.uniform(0.75, 1.3) * gain * 255.0 + random.uniform(-14, 14)
     table = np.clip(curve, 0, 255).astype(np.uint8)[None]
