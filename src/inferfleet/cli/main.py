@@ -20,6 +20,8 @@ COMMANDS: dict[str, str] = {
     "detect": "Find objects in pictures.",
     "models": "Inspect model files.",
     "validate": "Check configuration files.",
+    "kvs": "Put video into Kinesis Video Streams, get it out, list streams.",
+    "local": "AWS on this machine: start it, stop it, use it.",
     "schema": "Print the JSON Schema of a file that you write.",
     "demo": "Render four cameras, run the worker, compare with the truth.",
 }

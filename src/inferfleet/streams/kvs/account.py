@@ -5,6 +5,7 @@ One account serves all streams of a process; it is thread-safe.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ ENDPOINT_AGE_S = 45 * 60.0
 """How long a data endpoint is used before it is asked for again; connections do not live longer either."""
 
 _CONNECT_S, _READ_S = 10, 20
+_NO_REGION = "no AWS region is configured; set `region`, or AWS_REGION in the environment"
+_NO_CREDENTIALS = "no AWS credentials were found; give the task a role, or set AWS_PROFILE or AWS_ACCESS_KEY_ID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Account:
         """
         region = self._session().region_name
         if not region:
-            raise NoCredentialsError("no AWS region is configured; set `region`, or AWS_REGION in the environment")
+            raise NoCredentialsError(_NO_REGION)
         return region
 
     def credentials(self) -> ReadOnlyCredentials:
@@ -77,9 +80,7 @@ class Account:
         """
         found = self._session().get_credentials()
         if found is None:
-            raise NoCredentialsError(
-                "no AWS credentials were found; give the task a role, or set AWS_PROFILE or AWS_ACCESS_KEY_ID"
-            )
+            raise NoCredentialsError(_NO_CREDENTIALS)
         return found.get_frozen_credentials()
 
     def renew(self) -> None:
@@ -139,7 +140,9 @@ class Account:
 
         with self._lock:
             if self._made_session is None:
-                self._made_session = boto3.Session(region_name=self._region, profile_name=self._profile)
+                # boto3 does not look at AWS_REGION, which is what ECS and Lambda set.
+                region = self._region or os.environ.get("AWS_REGION")
+                self._made_session = boto3.Session(region_name=region, profile_name=self._profile)
             return self._made_session
 
 
@@ -158,7 +161,9 @@ def calling(what: str) -> Iterator[None]:
         detail = error.response.get("Error", {})
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         raise call_error(what, detail.get("Code", ""), detail.get("Message", ""), status) from error
-    except (exceptions.NoCredentialsError, exceptions.NoRegionError) as error:
-        raise NoCredentialsError(f"{what}: {error}") from error
+    except exceptions.NoRegionError as error:
+        raise NoCredentialsError(_NO_REGION) from error
+    except exceptions.NoCredentialsError as error:
+        raise NoCredentialsError(_NO_CREDENTIALS) from error
     except exceptions.BotoCoreError as error:
         raise ConnectionBrokenError(f"{what}: {error}") from error

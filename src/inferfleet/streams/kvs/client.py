@@ -41,9 +41,10 @@ class Progress:
 
     Attributes:
         connected: A body is being read.
+        connections: How many bodies have begun.
         fragments: Fragments handed out.
         bytes: Their bytes.
-        reconnects: Connections after the first.
+        reconnects: How often it had to call again.
         failures: How often something went wrong, by the error's name.
         lost: Fragments given up because they stayed damaged, or gone because retention removed them.
         jumps: How often a live camera jumped to now because it was too far behind.
@@ -53,6 +54,7 @@ class Progress:
     """
 
     connected: bool = False
+    connections: int = 0
     fragments: int = 0
     bytes: int = 0
     reconnects: int = 0
@@ -175,7 +177,7 @@ class MediaClient:
         except errors.KvsError:
             call.close()
             raise
-        self._note(connected=True)
+        self._note(connected=True, connections=self._progress.connections + 1)
         return call
 
     def _read(self, call: SignedCall, start: Start) -> Iterator[Fragment]:
@@ -231,9 +233,9 @@ class MediaClient:
         name = type(error).__name__
         failures = self._progress.failures | {name: self._progress.failures.get(name, 0) + 1}
         self._note(failures=failures, error=str(error))
-        self._log.warning("stream reading failed", error=str(error))
         if error.lasting:
             raise error
+        self._log.warning("stream reading failed, trying again", error=str(error))
         if isinstance(error, errors.ExpiredTokenError):
             self._account.renew()
         if isinstance(error, errors.EndpointExpiredError | errors.ConnectionBrokenError):

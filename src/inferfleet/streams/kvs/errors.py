@@ -76,7 +76,7 @@ class CallError(KvsError):
     """
 
     def __init__(self, call: str, code: str, message: str, status: int = 0) -> None:
-        super().__init__(f"{call}: {message or code}{self.way_out} ({code})")
+        super().__init__(f"{call}: {message.rstrip('.') or code}{self.way_out} ({code})")
         self.code = code
         self.status = status
 
