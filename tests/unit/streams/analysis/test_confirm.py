@@ -96,6 +96,22 @@ def test_two_objects_at_the_place_of_one_that_left_are_one_old_and_one_new(stage
     assert len({event.data.track for event in camera.events}) == 2
 
 
+def test_an_object_that_returned_and_left_again_can_be_taken_up_once_only(stage, thing):
+    camera = stage(tracking={"max_gap": 1}, cooldown=10)
+    camera.play(shown("xxxxx" + "." * 20 + "xxxxx" + "." * 20, thing))
+    camera.play([[thing(285, 300), thing(325, 300)]] * 5)
+    assert camera.kinds == ["detection", "detection"]
+    assert len({view.id for view in camera.show(thing(285, 300), thing(325, 300)).tracks}) == 2
+
+
+def test_a_tentative_track_is_forgotten_when_it_cannot_be_confirmed_any_more(stage, thing):
+    camera = stage(confirm={"frames": 2, "within": 3}, tracking={"max_gap": 10})
+    (first,) = camera.show(thing(300, 300)).tracks
+    camera.play([[]] * 3)
+    (second,) = camera.show(thing(300, 300)).tracks
+    assert first.id != second.id
+
+
 def test_noise_at_the_place_does_not_use_up_the_return(stage, thing):
     camera = stage(tracking={"max_gap": 1}, cooldown=10)
     camera.play(shown("xxxxx" + "." * 20 + "x" + "." * 20 + "xxxxx", thing))
