@@ -1,7 +1,7 @@
 """What is known to be wrong in the five seed guides, and which rule finds it on which line.
 
 The numbers are those of the list of facts that the guides were studied for. REJ: AWS or a tool rejects it. FAIL: it is
-accepted and then fails. RISK: unsafe or wrong. COST and DOC: a wrong number or statement. S0 to S4 are the guides in order.
+accepted and then fails. RISK: unsafe or wrong. COST and DOC: a wrong number or statement. S0 to S4 are the guides.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,9 @@ ENTRIES = {
     5: found("FAIL", ("S0", 83, "ecs/exec-without-permissions")),
     6: found("FAIL", ("S0", 122, "iam/condition-never-matches")),
     7: found("RISK", ("S0", 137, "iam/dynamodb-index")),
-    8: unseen("FAIL", "the deploy.sh that lacks the step is named, its commands are not shown: there is nothing to read"),
+    8: unseen(
+        "FAIL", "the deploy.sh that lacks the step is named, its commands are not shown: there is nothing to read"
+    ),
     9: found("RISK", ("S0", 44, "ecs/host-path-hides-image"), ("S0", 45, "ecs/host-path-hides-image")),
     10: found("RISK", ("S0", 27, "ecs/latest-image")),
     11: found("DOC", ("S0", 221, "guides/kvs-endpoint"), ("S1", 600, "guides/kvs-endpoint")),

@@ -51,5 +51,7 @@ def test_most_failures_and_risks_are_found():
 
 def test_the_table_names_rules_that_exist():
     known = {rule.id for rule in registry.all_rules()}
-    named = {rule for entry in table.ENTRIES.values() for _, _, rule in entry.found} | {rule for _, _, rule in table.BEYOND}
+    named = {rule for entry in table.ENTRIES.values() for _, _, rule in entry.found} | {
+        rule for _, _, rule in table.BEYOND
+    }
     assert named <= known

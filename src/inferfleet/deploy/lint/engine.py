@@ -87,7 +87,7 @@ def lint_documents(documents: Iterable[Document], options: Options | None = None
     if options.external:
         from inferfleet.deploy import checkers
 
-        findings += checkers.check(workspace)
+        findings += list(checkers.check(workspace, findings))
     asked = [finding for finding in findings if registry.wanted(finding.rule, options.select, options.ignore)]
     return _report(workspace, asked)
 
@@ -115,15 +115,9 @@ def _unique(findings: list[Finding]) -> list[Finding]:
 def _suppressed(findings: list[Finding], directives: list[suppress.Suppression]) -> tuple[list[Finding], list[Finding]]:
     kept: list[Finding] = []
     hidden: list[Finding] = []
-    names = {f.place.file for f in findings} | {d.place.file for d in directives}
-    for name in sorted(names):
-        mine = [d for d in directives if d.place.file == name or _is_beside(d, name)]
+    for name in sorted({f.place.file for f in findings} | {d.file for d in directives}):
+        mine = [directive for directive in directives if directive.file == name]
         here, gone = suppress.apply([f for f in findings if f.place.file == name], mine)
         kept += here
         hidden += gone
     return kept, hidden
-
-
-def _is_beside(directive: suppress.Suppression, file: str) -> bool:
-    side = Path(directive.place.file)
-    return side.name == suppress.SIDE_FILE and side.parent == Path(file).parent

@@ -30,12 +30,14 @@ class Suppression:
 
     Attributes:
         place: Where it stands.
+        file: The file that it is about.
         ids: The rules, or groups of rules, that it is about.
         reason: Why.
         lines: The lines that it covers; None for the whole file.
     """
 
     place: Place
+    file: str
     ids: tuple[str, ...]
     reason: str
     lines: range | None
@@ -57,7 +59,7 @@ def read(document: Document) -> list[Suppression]:
                 alone = not line[: matched.start()].strip()
                 lines = None if matched["file"] else _covered(document, number, alone)
                 place = Place(document.source.file, number, matched.start() + 1)
-                found.append(Suppression(place, ids, matched["reason"], lines))
+                found.append(Suppression(place, document.source.file, ids, matched["reason"], lines))
     return found + _beside(Path(document.source.file))
 
 
@@ -81,7 +83,7 @@ def _beside(path: Path) -> list[Suppression]:
         file, _, rest = line.strip().partition(" ")
         rule, _, reason = rest.strip().partition(" ")
         if file == path.name and rule:
-            found.append(Suppression(Place(str(side), number, 1), (rule,), reason.strip(), None))
+            found.append(Suppression(Place(str(side), number, 1), str(path), (rule,), reason.strip(), None))
     return found
 
 
@@ -91,7 +93,7 @@ def apply(findings: list[Finding], suppressions: list[Suppression]) -> tuple[lis
     hidden: list[Finding] = []
     used: set[int] = set()
     for finding in findings:
-        match = next((s for s in suppressions if s.place.file and s.reason and s.covers(finding)), None)
+        match = next((s for s in suppressions if s.reason and s.covers(finding)), None)
         if match is None:
             kept.append(finding)
         else:

@@ -205,6 +205,8 @@ def _read_content(document: Document, excerpt: Excerpt, name: str, kind: str, *,
         document.artifacts.append(Artifact(_TEXT_KINDS[kind], _text_node(excerpt), document, name=name))
         return
     try:
+        if kind == "json" and not lenient:
+            structured.check_json(excerpt)
         nodes = structured.read_all(excerpt)
     except structured.SyntaxProblem as error:
         # A guide's block may be cut short on purpose, and a Helm chart is not YAML yet.

@@ -6,6 +6,7 @@ of JSON, is swapped for stand-ins of the same length first.
 
 from __future__ import annotations
 
+import json
 import re
 
 import yaml
@@ -15,6 +16,7 @@ from inferfleet.deploy.lint.excerpt import Excerpt
 from inferfleet.deploy.lint.node import Node, Value
 
 _VARIABLE = re.compile(r"\$\{([^{}\n]*)\}")
+_BARE_VARIABLE = re.compile(r"(?<=[:\[,\s])\$\{[^{}\n]*\}(?=\s*[,}\]])")
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _LITERALS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
@@ -33,6 +35,19 @@ class SyntaxProblem(Exception):
         super().__init__(f"{place}: {problem}")
         self.place = place
         self.problem = problem
+
+
+def check_json(excerpt: Excerpt) -> None:
+    """Holds a text to JSON's own rules, which YAML is more generous than: quotes, commas, no comments.
+
+    Raises:
+        SyntaxProblem: It is not JSON, even with its variables filled in.
+    """
+    text = _BARE_VARIABLE.sub(lambda match: "1" * len(match[0]), excerpt.text)
+    try:
+        json.loads(text, strict=False)
+    except json.JSONDecodeError as error:
+        raise SyntaxProblem(excerpt.place(error.pos), error.msg) from error
 
 
 def read_all(excerpt: Excerpt) -> list[Node]:
