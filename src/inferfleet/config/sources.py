@@ -54,6 +54,28 @@ class HttpSource(Model):
     """Seconds without data after which the connection counts as stalled and is made anew."""
 
 
+class KvsSource(Model):
+    """A stream of Amazon Kinesis Video Streams."""
+
+    type: Literal["kvs"] = "kvs"
+    stream: str = Field(pattern=r"^[a-zA-Z0-9_.-]{1,256}$")
+    """Name of the stream. Credentials come from the ordinary AWS chain: a task role, a profile, the environment."""
+    region: str | None = None
+    """AWS region; from the environment when left out."""
+    endpoint_url: str | None = None
+    """Address of the control plane, for another than AWS's; from the environment when left out."""
+    via: Literal["media", "hls"] = "media"
+    """`media` (GetMedia): least delay, three readers a stream. `hls`: seconds later, more readers, needs retention."""
+    start: Literal["now", "earliest"] | datetime = "now"
+    """Where to begin when there is no checkpoint; a time is the producer's."""
+    max_lag: PositiveFloat = 60.0
+    """For `live` cameras: seconds behind the newest fragment at which reading jumps to now."""
+    max_clock_skew: PositiveFloat = 86_400.0
+    """Seconds between the producer's clock and the server's beyond which frames are stamped with the server's."""
+    timeout: PositiveFloat = 30.0
+    """Seconds without data after which the connection counts as stalled and is made anew."""
+
+
 class DeviceSource(Model):
     """A camera on this machine (Video4Linux)."""
 
@@ -93,16 +115,21 @@ def _from_text(value: Any) -> Any:
     if isinstance(value, Path):
         value = str(value)
     if isinstance(value, dict) and "type" not in value:
-        return {**value, "type": _guess_type(str(value.get("url") or value.get("path") or ""))}
+        kind = "kvs" if "stream" in value else _guess_type(str(value.get("url") or value.get("path") or ""))
+        return {**value, "type": kind}
     if not isinstance(value, str):
         return value
     kind = _guess_type(value)
+    if kind == "kvs":
+        return {"type": kind, "stream": value.removeprefix("kvs://")}
     return {"type": kind, "url" if kind in ("rtsp", "http") else "path": value}
 
 
 def _guess_type(address: str) -> str:
     if re.match(r"rtsps?://", address):
         return "rtsp"
+    if address.startswith("kvs://"):
+        return "kvs"
     if re.match(r"https?://", address):
         return "http"
     if address.startswith("/dev/"):
@@ -112,7 +139,7 @@ def _guess_type(address: str) -> str:
 
 Source = Annotated[
     Annotated[
-        FileSource | RtspSource | HttpSource | DeviceSource | ImagesSource,
+        FileSource | RtspSource | HttpSource | KvsSource | DeviceSource | ImagesSource,
         Field(discriminator="type"),
     ],
     BeforeValidator(_from_text),
