@@ -79,7 +79,8 @@ class HttpServer:
         if self.kind == "mjpeg":
             self._pieces = [jpeg for clip in self.clips for jpeg in jpegs(clip)]
         elif self.kind == "mpegts":
-            data = transport_stream(*self.clips)
+            # Joined as a recorder joins its files: the program tables come anew and may name another codec.
+            data = b"".join(map(transport_stream, self.clips))
             self._pieces = [data[at : at + _CHUNK] for at in range(0, len(data), _CHUNK)]
         else:
             assert self.folder is not None, "HLS and MP4 need a folder"

@@ -14,6 +14,7 @@ import socketserver
 import struct
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal
@@ -45,8 +46,10 @@ class RtspServer:
     """Serves a clip at `url`; each connection begins at its beginning, and the clip repeats for ever.
 
     Attributes:
-        clip: What is sent; a list of clips is sent one after the other, one per connection.
+        clip: What is sent; of a list, each connection gets the next one, and the last one again and again.
+        then: Sent in the same connection after the clip, in the same codec.
         fault: What goes wrong.
+        faulty: How many connections it goes wrong for; all when None.
         account: Who may watch; everybody when None.
         wall_clock: Unix time of each connection's first picture, told in RTCP sender reports; None sends none.
         silent: Accepts connections and never answers.
@@ -56,7 +59,9 @@ class RtspServer:
     """
 
     clip: Clip | list[Clip]
+    then: Clip | None = None
     fault: Fault | None = None
+    faulty: int | None = None
     account: Account | None = None
     wall_clock: float | None = None
     silent: bool = False
@@ -68,18 +73,23 @@ class RtspServer:
 
     def __enter__(self) -> RtspServer:
         clips = self.clip if isinstance(self.clip, list) else [self.clip]
-        self.tracks = [Track.of(clip) for clip in clips]
+        self.tracks = [Track.of(clip, self.then) for clip in clips]
         outer = self
+        self._sockets: list[socket.socket] = []
+        open_sockets = self._sockets
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 number, outer.connections = outer.connections, outer.connections + 1
+                open_sockets.append(self.request)
                 outer.connected.set()
                 if outer.silent:
                     outer.closing.wait()
                     return
                 try:
-                    _Session(outer, self.request, outer.tracks[min(number, len(outer.tracks) - 1)]).run()
+                    is_faulty = outer.faulty is None or number < outer.faulty
+                    track = outer.tracks[min(number, len(outer.tracks) - 1)]
+                    _Session(outer, self.request, track, outer.fault if is_faulty else None).run()
                 except OSError:
                     return
 
@@ -99,6 +109,9 @@ class RtspServer:
         self.closing.set()
         self._server.shutdown()
         self._server.server_close()
+        for connection in self._sockets:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     @property
     def url(self) -> str:
@@ -113,12 +126,18 @@ class Track:
     codec: str
     clip: Clip
     pictures: list[tuple[int, list[bytes]]]
+    length: int
 
     @classmethod
-    def of(cls, clip: Clip) -> Track:
-        """Encodes a clip."""
+    def of(cls, clip: Clip, then: Clip | None) -> Track:
+        """Encodes one clip, or two to be sent one after the other."""
         codec = "H265" if clip.codec == "libx265" else "H264"
-        return cls(codec, clip, [(packet.pts or 0, _units(bytes(packet))) for packet in packets(clip)])
+        pictures = []
+        length = 0
+        for part in (clip, then) if then is not None else (clip,):
+            pictures += [((packet.pts or 0) + length, _units(bytes(packet))) for packet in packets(part)]
+            length += round(part.frames / part.fps * _RATE)
+        return cls(codec, clip, pictures, length)
 
     def describe(self) -> str:
         """The track in SDP. Parameter sets come with the key frames."""
@@ -148,8 +167,9 @@ class Track:
 class _Session:
     """One client's connection."""
 
-    def __init__(self, server: RtspServer, connection: socket.socket, track: Track) -> None:
+    def __init__(self, server: RtspServer, connection: socket.socket, track: Track, fault: Fault | None) -> None:
         self._server = server
+        self._fault = fault
         self._socket = connection
         self._track = track
         self._lock = threading.Lock()
@@ -236,7 +256,7 @@ class _Session:
     def _play(self) -> None:
         try:
             for count, (pts, units) in enumerate(self._pictures()):
-                fault = self._server.fault
+                fault = self._fault
                 if fault is not None and count >= fault.after:
                     self._fail(fault)
                     return
@@ -249,13 +269,11 @@ class _Session:
             return
 
     def _pictures(self) -> Iterator[tuple[int, list[bytes]]]:
-        clip = self._track.clip
-        length = round(clip.frames / clip.fps * _RATE)
         offset = _FIRST_STAMP
         while True:
             for pts, units in self._track.pictures:
                 yield pts + offset, units
-            offset += length
+            offset += self._track.length
 
     def _delay(self) -> float:
         return 1 / self._track.clip.fps if self._server.realtime else 0.0

@@ -36,6 +36,16 @@ def open_source(camera: Camera, base: Path, decoder_threads: int = 1) -> Source:
             from inferfleet.streams.sources.http import HttpReader
 
             return HttpReader(camera.id, source, fps_target=camera.fps_target, threads=decoder_threads)
+        case config.KvsSource():
+            from inferfleet.streams.kvs.source import KvsReader
+
+            return KvsReader(
+                camera.id,
+                source,
+                is_complete=camera.is_complete,
+                fps_target=camera.fps_target,
+                threads=decoder_threads,
+            )
         case config.DeviceSource():
             from inferfleet.streams.sources.device import DeviceReader
 

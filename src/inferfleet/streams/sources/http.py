@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-_MICROSECONDS = 1_000_000
 _PROTOCOLS = "http,https,httpproxy,tcp,tls,crypto"
 """What a playlist may lead to: never to files of this machine."""
 
@@ -39,8 +38,8 @@ class HttpReader(LiveReader):
 
     def open(self) -> tuple[InputContainer, VideoStream]:
         """Sends the request and looks at what comes."""
-        timeout = self._config.timeout
-        options = {"rw_timeout": str(int(timeout * _MICROSECONDS)), "protocol_whitelist": _PROTOCOLS}
+        # With one request a connection, FFmpeg 8.1 reuses closed connections when it seeks, and loses the first frames.
+        options = {"protocol_whitelist": _PROTOCOLS, "multiple_requests": "1"}
         if self._headers:
             options["headers"] = self._headers
-        return open_container(self._config.url, what=self._what, options=options, timeout=timeout)
+        return open_container(self._config.url, what=self._what, options=options, timeout=self._config.timeout)

@@ -159,14 +159,19 @@ class _Clock:
         self._time_base = opened.time_base
         self._is_untimed = not _UNTIMED.isdisjoint(opened.format.split(","))
         self._began = time.time()
+        self._next = min(0, opened.origin - 1)
         self._times: dict[int, float] = {}
         self._last = self._began
 
     def note(self, arrived: Arrived) -> None:
         """Takes note of a packet, and stamps it with its arrival where the container has no time of its own."""
         packet, received, captured = arrived
-        if self._is_untimed or packet.pts is None:
+        if self._is_untimed:
             packet.pts = packet.dts = int((received - self._began) / self._time_base)
+        elif packet.pts is None:
+            # FFmpeg leaves out the stamp of the first RTP packet, from which the others are counted.
+            packet.pts = self._next
+        self._next = packet.pts + 1
         is_plausible = captured is not None and abs(captured - received) < _DAY
         self._last = captured if is_plausible and captured is not None else received
         self._times[packet.pts] = self._last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -46,11 +47,15 @@ def open_container(
         SourceError: It cannot be opened, or holds no video that can be decoded.
         StalledError: Nothing came within the timeout.
     """
+    began = time.monotonic()
     try:
         container = av.open(
             target, "r", format=format, options=dict(options or {}), timeout=timeout, metadata_errors="replace"
         )
     except (FFmpegError, OSError, ValueError) as error:
+        if timeout is not None and time.monotonic() - began >= timeout:
+            # Some demuxers report their own confusion instead of the read that timed out.
+            raise StalledError(f"{what} gave no answer for {timeout:g} s") from None
         raise source_error(error, what, timeout) from None
     stream = next((s for s in container.streams.video if s.codec_context is not None), None)
     if stream is None:

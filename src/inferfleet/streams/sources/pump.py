@@ -52,7 +52,7 @@ class Opened:
         time_base: Of its time stamps.
         format: FFmpeg's name of the container.
         is_finite: Whether it has an end.
-        origin: Time stamp that playing begins at.
+        origin: Time stamp of its beginning.
     """
 
     context: VideoCodecContext

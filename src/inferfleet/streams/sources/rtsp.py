@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-_MICROSECONDS = 1_000_000
-
 
 class RtspReader(LiveReader):
     """Reads an RTSP stream, over TCP unless the configuration says otherwise."""
@@ -33,14 +31,12 @@ class RtspReader(LiveReader):
 
     def open(self) -> tuple[InputContainer, VideoStream]:
         """Connects and asks for the video alone."""
-        timeout = self._config.timeout
-        options = {
-            "rtsp_transport": self._config.transport,
-            "allowed_media_types": "video",
-            "timeout": str(int(timeout * _MICROSECONDS)),
-        }
         return open_container(
-            _with_credentials(self._config), what=self._what, format="rtsp", options=options, timeout=timeout
+            _with_credentials(self._config),
+            what=self._what,
+            format="rtsp",
+            options={"rtsp_transport": self._config.transport, "allowed_media_types": "video"},
+            timeout=self._config.timeout,
         )
 
 
