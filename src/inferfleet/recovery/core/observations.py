@@ -182,11 +182,18 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The whole world, as listed between `began` and now. See `snapshot.expand`."""
+    """The whole world, as listed between `began` and now. See `snapshot.expand`.
+
+    Attributes:
+        evidence: What the node agents have pinned to their container instances.
+        diagnosed: Verdicts of diagnostic tasks that have stopped.
+    """
 
     began: float
     nodes: tuple[NodeSeen, ...]
     tasks: tuple[TaskSeen, ...]
+    evidence: tuple[Evidence, ...] = ()
+    diagnosed: tuple[Diagnosed, ...] = ()
 
 
 Observation = (

@@ -36,10 +36,13 @@ from inferfleet.recovery.core.observations import (
     as_task,
 )
 from inferfleet.recovery.core.policy import HOUR, MINUTE, Policy
-from inferfleet.recovery.core.state import LOSABLE_PHASES, Decision, Draft, State, View
+from inferfleet.recovery.core.state import LOSABLE_PHASES, Changes, Decision, Draft, State, View
 
 _REBOOT_CODES = frozenset({"system-reboot", "instance-reboot"})
 """Scheduled events of EC2 that an earlier reboot of ours takes care of; stops and retirements need a new instance."""
+
+
+_NOTHING = Decision(Changes(), (), ())
 
 
 def decide(view: View, seen: Observation, now: float, policy: Policy) -> Decision:
@@ -51,6 +54,8 @@ def decide(view: View, seen: Observation, now: float, policy: Policy) -> Decisio
         now: Seconds since the epoch.
         policy: The limits.
     """
+    if isinstance(seen, TaskSeen) and _is_old_news(view.task(seen.id), seen):
+        return _NOTHING
     draft = Draft(view, policy, now)
     more = False
     if isinstance(seen, Tick):
@@ -75,11 +80,7 @@ def reduce(state: State, seen: Observation, now: float) -> tuple[State, Decision
 
 def _on_task_seen(draft: Draft, seen: TaskSeen) -> None:
     before = draft.task(seen.id)
-    if before is not None and (
-        seen.status < before.status
-        or (seen.status is before.status and seen.status is TaskStatus.STOPPED)
-        or (seen.version and before.version and seen.version <= before.version)
-    ):
+    if _is_old_news(before, seen):
         return
     if before is None and seen.status is TaskStatus.STOPPED and _is_history(draft, seen):
         return
@@ -89,6 +90,15 @@ def _on_task_seen(draft: Draft, seen: TaskSeen) -> None:
         if task == before:
             return
     _record_task(draft, task, before)
+
+
+def _is_old_news(before: Task | None, seen: TaskSeen) -> bool:
+    """Whether a sight of a task says nothing that is not known: a duplicate, or one overtaken by a later one."""
+    return before is not None and (
+        seen.status < before.status
+        or (seen.status is before.status and seen.status is TaskStatus.STOPPED)
+        or bool(seen.version and before.version and seen.version <= before.version)
+    )
 
 
 def _is_history(draft: Draft, seen: TaskSeen) -> bool:

@@ -12,7 +12,7 @@ SETTLE = 90.0
 def expand(
     snapshot: Snapshot, known_nodes: Iterable[Node], live_tasks: Iterable[Task], *, settle: float = SETTLE
 ) -> Iterator[Observation]:
-    """Yields what a listing says, tasks first, then what is missing from it.
+    """Yields what a listing says, evidence and tasks first, then what is missing from it.
 
     Args:
         snapshot: The listing.
@@ -20,8 +20,10 @@ def expand(
         live_tasks: Tasks of the state that have not stopped.
         settle: See `SETTLE`.
     """
+    yield from snapshot.evidence
     yield from snapshot.tasks
     yield from snapshot.nodes
+    yield from snapshot.diagnosed
     present = {node.node for node in snapshot.nodes}
     for node in known_nodes:
         if node.phase is not NodePhase.RETIRED and node.id not in present and node.since < snapshot.began - settle:

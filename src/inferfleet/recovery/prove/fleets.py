@@ -28,49 +28,49 @@ def _fleet(
 
 FLEETS = {
     "one": _fleet(
-        "1 job of 1 on 2 nodes: a fault, with a loss, a duplicate and a crash", 14, 2, (("j", 1),), Mischief()
+        "1 job of 1 on 2 nodes: a fault, with a loss, a duplicate and a crash", 11, 2, (("j", 1),), Mischief()
     ),
     "gang": _fleet(
-        "1 job of 2 on 3 nodes: a fault, with a loss, a duplicate and a crash", 10, 3, (("j", 2),), Mischief()
+        "1 job of 2 on 3 nodes: a fault, with a loss, a duplicate and a crash", 9, 3, (("j", 2),), Mischief()
     ),
     "tight": _fleet(
         "1 job of 2 on 2 nodes: two faults and two crashes, no spare node",
-        10,
+        9,
         2,
         (("j", 2),),
         Mischief(faults=2, crashes=2, losses=0, duplicates=0),
     ),
     "user": _fleet(
         "1 job of 2 on 3 nodes: its user stops it in the middle of a recovery",
-        9,
+        8,
         3,
         (("j", 2),),
         Mischief(user_stops=1, app_faults=1, faults=0),
     ),
     "two": _fleet(
         "2 jobs of 1 on 2 nodes: a fault, an application's fault, a duplicate and a crash",
-        9,
+        8,
         2,
         (("a", 1), ("b", 1)),
         Mischief(app_faults=1, losses=0),
     ),
     "replace": _fleet(
         "1 job of 1 on 2 nodes: a fault that only a replacement heals, a flapping agent, a stale report",
-        12,
+        9,
         2,
         (("j", 1),),
         Mischief(kinds=(Rung.REPLACE,), flaps=1, false_reports=1, duplicates=0, losses=0),
     ),
     "shared": _fleet(
         "2 jobs of 1 on a node of 2 GPUs, and a spare one: one GPU hangs, the other's job must not notice",
-        11,
+        8,
         (2, 1),
         (("a", 1), ("b", 1)),
         Mischief(reports=1, user_stops=1, faults=0, duplicates=1, losses=0),
     ),
     "paused": _fleet(
         "1 job of 1 on 2 nodes: a person pauses recovery at any moment",
-        12,
+        10,
         2,
         (("j", 1),),
         Mischief(pauses=1, duplicates=0, losses=1),

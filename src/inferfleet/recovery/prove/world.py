@@ -217,27 +217,25 @@ class World:
 
     def _adversary(self) -> Iterator[Step]:
         live = [task for task in self.tasks.values() if task.status is TaskStatus.RUNNING]
-        if self.mischief.faults:
-            for kind in self.mischief.kinds:
-                for machine in self.machines.values():
-                    if machine.sick is Rung.NONE and machine.up and any(task.node == machine.id for task in live):
-                        yield ("fault", machine.id, kind.name)
+        spots = {"app-fault": self.mischief.app_faults, "report": self.mischief.reports}
+        spots["user-stop"] = self.mischief.user_stops
         for task in live:
-            if self.mischief.app_faults:
-                yield ("app-fault", task.id)
-            if self.mischief.reports:
-                yield ("report", task.id)
-            if self.mischief.user_stops:
-                yield ("user-stop", task.id)
+            yield from ((name, task.id) for name, left in spots.items() if left)
         for machine in self.machines.values():
-            if self.mischief.flaps and machine.up and not machine.gone:
-                yield ("flap", machine.id)
-            if self.mischief.false_reports and machine.boot > 1:
-                yield ("stale-report", machine.id)
+            if machine.up and not machine.gone:
+                yield from self._against(machine)
         if self.mischief.pauses:
             yield ("pause",)
         elif self.state.fleet.paused:
             yield ("resume",)
+
+    def _against(self, machine: Machine) -> Iterator[Step]:
+        if self.mischief.faults and machine.sick is Rung.NONE and self.live_on(machine.id):
+            yield from (("fault", machine.id, kind.name) for kind in self.mischief.kinds)
+        if self.mischief.flaps:
+            yield ("flap", machine.id)
+        if self.mischief.false_reports and machine.boot > 1:
+            yield ("stale-report", machine.id)
 
     def take(self, step: Step) -> None:
         """Takes one step.
