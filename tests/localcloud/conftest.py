@@ -19,7 +19,7 @@ from inferfleet.streams.kvs.account import Account
 from inferfleet.streams.kvs.put_media import Producer, Sent
 from inferfleet.streams.kvs.recording import Recording
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 @pytest.fixture(autouse=True)

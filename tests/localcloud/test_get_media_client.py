@@ -14,7 +14,7 @@ from inferfleet.streams.kvs.fragments import Fragment
 from inferfleet.streams.kvs.selector import Start
 
 QUICK = Options(stall_s=1.0, idle_pause_s=0.05, first_pause_s=0.05)
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 class Reading:

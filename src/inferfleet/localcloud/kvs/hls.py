@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -17,6 +17,9 @@ from inferfleet.localcloud.kvs.archive import archived, selected
 from inferfleet.localcloud.kvs.errors import ServiceError, invalid
 from inferfleet.localcloud.kvs.state import Emulator
 from inferfleet.localcloud.kvs.store import Stored, Stream
+
+if TYPE_CHECKING:
+    from av.packet import Packet
 
 _MIN_EXPIRES, _MAX_EXPIRES = 300, 43_200
 _LIVE_FRAGMENTS = 5
@@ -158,8 +161,19 @@ def remux(stored: Stored, container: str) -> bytes:
         av.open(out, "w", format=container, options=options) as target,
     ):
         streams = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
-        for packet in source.demux():
-            if packet.dts is not None:
-                packet.stream = streams[packet.stream.index]
-                target.mux(packet)
+        packets = [packet for packet in source.demux() if packet.size]
+        for stream in source.streams:
+            _set_decode_times([packet for packet in packets if packet.stream is stream])
+        for packet in packets:
+            packet.stream = streams[packet.stream.index]
+            target.mux(packet)
     return out.getvalue()
+
+
+def _set_decode_times(packets: list[Packet[Any]]) -> None:
+    """Gives packets the decode times that Matroska does not have: in order, and none behind its presentation."""
+    shown = [packet.pts or 0 for packet in packets]
+    ordered = sorted(shown)
+    lead = max((early - late for early, late in zip(ordered, shown, strict=True)), default=0)
+    for packet, when in zip(packets, ordered, strict=True):
+        packet.dts = when - lead

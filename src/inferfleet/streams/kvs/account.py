@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from inferfleet.streams.kvs.errors import ConnectionBrokenError, NoCredentialsError, call_error
@@ -144,6 +145,12 @@ class Account:
                 region = self._region or os.environ.get("AWS_REGION")
                 self._made_session = boto3.Session(region_name=region, profile_name=self._profile)
             return self._made_session
+
+
+@lru_cache(maxsize=64)
+def shared_account(region: str | None, endpoint_url: str | None) -> Account:
+    """The account that all cameras of a region have in common: its clients and credentials are costly to make."""
+    return Account(region=region, endpoint_url=endpoint_url)
 
 
 @contextmanager

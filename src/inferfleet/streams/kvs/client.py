@@ -11,8 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass
 
 import msgspec
 import structlog
@@ -22,6 +21,7 @@ from inferfleet.streams.kvs import errors
 from inferfleet.streams.kvs.account import Account
 from inferfleet.streams.kvs.fragments import MAX_SKEW_S, Fragment
 from inferfleet.streams.kvs.matroska import MatroskaReader
+from inferfleet.streams.kvs.progress import Progress, Reading
 from inferfleet.streams.kvs.selector import Begin, Start
 from inferfleet.streams.kvs.signed import SignedCall
 
@@ -33,37 +33,6 @@ _SLOWEST_S = 60.0
 _BETWEEN_CALLS_S = 0.25
 """Least pause between two calls: the service allows a stream five a second."""
 _BETWEEN_JUMPS_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What is known of a stream's reading at one moment.
-
-    Attributes:
-        connected: A body is being read.
-        connections: How many bodies have begun.
-        fragments: Fragments handed out.
-        bytes: Their bytes.
-        reconnects: How often it had to call again.
-        failures: How often something went wrong, by the error's name.
-        lost: Fragments given up because they stayed damaged, or gone because retention removed them.
-        jumps: How often a live camera jumped to now because it was too far behind.
-        behind_s: How far the last fragment was behind the newest of the stream, in seconds; None before the first.
-        last_fragment: Number of the last fragment handed out.
-        error: What went wrong last; None since the last fragment.
-    """
-
-    connected: bool = False
-    connections: int = 0
-    fragments: int = 0
-    bytes: int = 0
-    reconnects: int = 0
-    failures: dict[str, int] = field(default_factory=dict)
-    lost: int = 0
-    jumps: int = 0
-    behind_s: float | None = None
-    last_fragment: str = ""
-    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +82,14 @@ class MediaClient:
         self._backoff = Backoff(first=self._options.first_pause_s, most=_SLOWEST_S)
         self._stopping = threading.Event()
         self._call: SignedCall | None = None
-        self._progress = Progress()
+        self._reading = Reading()
         self._same_place = 0
         self._jumped = -_BETWEEN_JUMPS_S
 
     @property
     def progress(self) -> Progress:
         """What is known now."""
-        return self._progress
+        return self._reading.progress
 
     def interrupt(self) -> None:
         """Ends `fragments` soon, also while it waits. Thread-safe, and final."""
@@ -138,7 +107,7 @@ class MediaClient:
             KvsError: Only what trying again cannot help: a missing stream or permission, no credentials.
         """
         while not self._stopping.is_set():
-            before = self._progress.fragments
+            before, failure = self.progress.fragments, None
             try:
                 with closing(self._call_for(start)) as call:
                     start = _since(start, call.date)
@@ -148,17 +117,18 @@ class MediaClient:
                         if self._is_too_late(fragment):
                             start = self._jump()
                             break
-                self._stopping.wait(
-                    _BETWEEN_CALLS_S if self._progress.fragments > before else self._options.idle_pause_s
-                )
             except errors.KvsError as error:
-                if self._stopping.is_set():
-                    return
-                start = self._recover(error, start, progressed=self._progress.fragments > before)
+                failure = error
             finally:
                 self._call = None
-                self._note(connected=False)
-            self._note(reconnects=self._progress.reconnects + 1)
+                self._reading.ended()
+            progressed = self.progress.fragments > before
+            if self._stopping.is_set():
+                return
+            if failure is not None:
+                start = self._recover(failure, start, progressed=progressed)
+            else:
+                self._stopping.wait(_BETWEEN_CALLS_S if progressed else self._options.idle_pause_s)
 
     def _call_for(self, start: Start) -> SignedCall:
         """Opens a body.
@@ -177,7 +147,7 @@ class MediaClient:
         except errors.KvsError:
             call.close()
             raise
-        self._note(connected=True, connections=self._progress.connections + 1)
+        self._reading.connected()
         return call
 
     def _read(self, call: SignedCall, start: Start) -> Iterator[Fragment]:
@@ -194,20 +164,13 @@ class MediaClient:
                         yield item
                 elif isinstance(item, errors.DamageError) and self._same_place >= _MAX_SAME_PLACE:
                     self._same_place = 0
-                    self._note(lost=self._progress.lost + 1)
+                    self._reading.lost()
                     self._log.error("fragment stays damaged and is left out", error=str(item))
                 else:
                     raise item
 
     def _after(self, fragment: Fragment, start: Start) -> Start:
-        behind = fragment.millis_behind
-        self._note(
-            fragments=self._progress.fragments + 1,
-            bytes=self._progress.bytes + fragment.size,
-            behind_s=self._progress.behind_s if behind is None else behind / 1000,
-            last_fragment=fragment.number or self._progress.last_fragment,
-            error=None,
-        )
+        self._reading.took(fragment)
         self._backoff.reset()
         self._same_place = 0
         return Start.after(fragment.number) if fragment.number else start
@@ -219,9 +182,9 @@ class MediaClient:
         return (fragment.millis_behind or 0) / 1000 > limit
 
     def _jump(self) -> Start:
-        self._log.warning("stream is too far behind, jumping to now", behind_s=self._progress.behind_s)
+        self._log.warning("stream is too far behind, jumping to now", behind_s=self.progress.behind_s)
         self._jumped = self._clock()
-        self._note(jumps=self._progress.jumps + 1)
+        self._reading.jumped()
         return Start.now()
 
     def _recover(self, error: errors.KvsError, start: Start, *, progressed: bool) -> Start:
@@ -230,9 +193,7 @@ class MediaClient:
         Raises:
             KvsError: Trying again cannot help.
         """
-        name = type(error).__name__
-        failures = self._progress.failures | {name: self._progress.failures.get(name, 0) + 1}
-        self._note(failures=failures, error=str(error))
+        self._reading.failed(error)
         if error.lasting:
             raise error
         self._log.warning("stream reading failed, trying again", error=str(error))
@@ -242,15 +203,12 @@ class MediaClient:
             self._account.forget_endpoint(self._stream, _API)
         if isinstance(error, errors.FragmentGoneError):
             # Retention has removed what comes next: the oldest that is left is the nearest to it.
-            self._note(lost=self._progress.lost + 1)
+            self._reading.lost()
             start = Start.earliest(start.number)
         if isinstance(error, errors.DamageError):
             self._same_place = 1 if progressed else self._same_place + 1
         self._stopping.wait(self._backoff.next())
         return start
-
-    def _note(self, **changes: Any) -> None:
-        self._progress = replace(self._progress, **changes)
 
 
 def _since(start: Start, connected: float | None) -> Start:

@@ -1,0 +1,189 @@
+"""The `kvs` source: frames with exact times and places, resuming anywhere, over GetMedia and over HLS."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inferfleet.config.cameras import CamerasFile
+from inferfleet.config.sources import KvsSource
+from inferfleet.errors import InputError
+from inferfleet.streams.camera import CameraReader
+from inferfleet.streams.frame import Frame
+from inferfleet.streams.kvs import recording
+from inferfleet.streams.kvs.recording import Recording
+from inferfleet.streams.kvs.source import KvsReader
+from inferfleet.streams.mailbox import CompleteMailbox
+from inferfleet.streams.sources.base import SourceError
+
+START = float(int(time.time()) - 60)
+"""A minute ago, as a producer's clock that is years off would not be trusted."""
+
+
+def film(path: Path, codec: str = "libx264", **options: str) -> Recording:
+    """Six seconds at ten frames a second, each frame a shade of its own, a key frame each second."""
+    import av
+
+    with av.open(str(path), "w") as file:
+        video = file.add_stream(codec, rate=10, options={"g": "10", "preset": "ultrafast", **options})
+        video.width, video.height, video.pix_fmt = 128, 96, "yuv420p"
+        for n in range(60):
+            file.mux(video.encode(av.VideoFrame.from_ndarray(np.full((96, 128, 3), 4 * n, np.uint8), "rgb24")))
+        file.mux(video.encode(None))
+    return recording.read(path, fragment_s=1.0)
+
+
+@pytest.fixture
+def open_reader(kvs) -> Iterator[Callable[..., KvsReader]]:
+    """Makes a reader of the stream `gate`; all are interrupted at the end."""
+    made: list[KvsReader] = []
+
+    def make(**options) -> KvsReader:
+        source = {name: options.pop(name) for name in ("start", "via", "max_lag") if name in options}
+        config = KvsSource(stream="gate", endpoint_url=kvs.url, **({"start": "earliest"} | source))
+        made.append(KvsReader("gate", config, **({"is_complete": True} | options)))
+        return made[-1]
+
+    yield make
+    for reader in made:
+        reader.interrupt()
+
+
+def take(reader: KvsReader, count: int, resume: str | None = None) -> list[Frame]:
+    return list(itertools.islice(reader.frames(resume), count))
+
+
+def shade(frame: Frame) -> float:
+    return float(frame.picture.bgr().mean()) / 4
+
+
+@pytest.mark.parametrize("via", ["media", "hls"])
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [
+        ("libx264", {"bf": "0"}),
+        ("libx264", {"bf": "3", "b_strategy": "0", "sc_threshold": "0", "preset": "fast"}),
+        ("libx265", {"x265-params": "log-level=none:keyint=10:min-keyint=10:scenecut=0:open-gop=0"}),
+    ],
+    ids=["h264", "h264-b-frames", "h265"],
+)
+def test_every_frame_comes_with_its_time_fragment_and_place(kvs, open_reader, tmp_path, *, codec, options, via):
+    kvs.create()
+    clip = film(tmp_path / "clip.mp4", codec, **options)
+    assert len(clip.groups) == 6
+    kvs.put(clip, start=START)
+    frames = take(open_reader(via=via), 60)
+    assert [frame.time.timestamp() for frame in frames] == pytest.approx([START + n / 10 for n in range(60)], abs=2e-3)
+    assert [shade(frame) for frame in frames] == pytest.approx(range(60), abs=1.0)
+    numbers = [stored.number for stored in kvs.emulator.store.streams["gate"].fragments]
+    assert [frame.position.fragment for frame in frames] == [number for number in numbers for _ in range(10)]
+    assert len({frame.position.token for frame in frames}) == 60
+
+
+@pytest.mark.parametrize("via", ["media", "hls"])
+def test_reading_resumes_right_after_any_frame_with_the_same_places(kvs, clip, open_reader, via):
+    kvs.create()
+    kvs.put(clip, start=START)
+    whole = take(open_reader(via=via), 60)
+    for done in (0, 9, 10, 34, 58):
+        rest = take(open_reader(via=via), 59 - done, whole[done].position.token)
+        assert [f.position.token for f in rest] == [f.position.token for f in whole[done + 1 :]]
+        assert [f.time for f in rest] == [f.time for f in whole[done + 1 :]]
+
+
+def test_a_lower_rate_takes_the_same_frames_also_after_resuming(kvs, clip, open_reader):
+    kvs.create()
+    kvs.put(clip, start=START)
+    whole = take(open_reader(fps_target=4), 24)
+    gaps = [later.time.timestamp() - sooner.time.timestamp() for sooner, later in itertools.pairwise(whole)]
+    assert max(gaps) == pytest.approx(0.3)
+    assert sum(gaps) == pytest.approx(5.8, abs=0.1)
+    rest = take(open_reader(fps_target=4), 13, whole[10].position.token)
+    assert [f.position.token for f in rest] == [f.position.token for f in whole[11:]]
+
+
+def test_what_is_left_out_is_counted(kvs, clip, open_reader):
+    kvs.create()
+    kvs.put(clip, start=START)
+    reader = open_reader(fps_target=2)
+    take(reader, 12)
+    assert reader.skipped == 44
+
+
+def test_frames_go_on_through_cut_connections(kvs, clip, open_reader):
+    kvs.create()
+    kvs.put(clip, start=START)
+    kvs.fault("cut:call=GetMedia,after=2500B,times=3")
+    frames = take(open_reader(), 60)
+    assert [frame.time.timestamp() for frame in frames] == pytest.approx([START + n / 10 for n in range(60)])
+    assert kvs.state()["injected"] == {"cut": 3}
+
+
+def test_hls_sessions_are_renewed_before_they_expire(kvs, clip, open_reader, monkeypatch):
+    from inferfleet.streams.kvs import hls
+
+    kvs.create()
+    kvs.put(clip, start=START)
+    # The service's shortest session, of which a moment is used.
+    monkeypatch.setattr(hls, "SESSION_S", 300)
+    monkeypatch.setattr(hls, "_RENEW_AT", 0.001)
+    got: list[Frame] = []
+    reader = open_reader(via="hls")
+    done = threading.Event()
+
+    def run() -> None:
+        for frame in reader.frames(None):
+            got.append(frame)
+            if len(got) == 120:
+                done.set()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    kvs.wait(lambda state: len(kvs.emulator.sessions) >= 3)
+    kvs.put(clip, start=START + 6)
+    assert done.wait(60), len(got)
+    reader.interrupt()
+    thread.join(10)
+    assert [f.time.timestamp() for f in got] == pytest.approx([START + n / 10 for n in range(120)])
+
+
+def test_a_missing_stream_and_a_foreign_checkpoint_are_told_with_the_camera(kvs, open_reader):
+    with pytest.raises(SourceError, match=r"camera 'gate'.*check the stream's name"):
+        take(open_reader(), 1)
+    with pytest.raises(InputError, match=r"camera 'gate'.*'17' is no place in a Kinesis video stream"):
+        take(open_reader(), 1, "17")
+
+
+@pytest.mark.parametrize(
+    "source", ["kvs://gate", {"type": "kvs", "stream": "gate"}, {"stream": "gate", "region": "eu-central-1"}]
+)
+def test_a_camera_says_kvs_in_any_of_three_ways(source):
+    file = CamerasFile.model_validate({"cameras": [{"id": "gate", "source": source}]})
+    assert isinstance(file.cameras[0].source, KvsSource)
+    assert file.cameras[0].source.stream == "gate"
+
+
+def test_the_workers_camera_reads_a_stream(kvs, clip):
+    kvs.create()
+    kvs.put(clip, start=START)
+    source = {"type": "kvs", "stream": "gate", "endpoint_url": kvs.url, "start": "earliest"}
+    file = CamerasFile.model_validate({"cameras": [{"id": "gate", "source": source, "mode": "complete"}]})
+    ready = threading.Event()
+    mailbox = CompleteMailbox(8, ready.set)
+    reader = CameraReader(file.cameras[0], mailbox)
+    reader.start()
+    frames: list[Frame] = []
+    while len(frames) < 60:
+        ready.clear()
+        while (frame := mailbox.take()) is not None:
+            frames.append(frame)
+        assert len(frames) == 60 or ready.wait(60), (len(frames), reader.status)
+    assert reader.status.state == "running"
+    assert reader.stop()
+    assert [frame.time.timestamp() for frame in frames] == pytest.approx([START + n / 10 for n in range(60)])
