@@ -3,98 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from inferfleet.config.base import Model
+from inferfleet.config.sink_aws import AnySink, DynamoDbSink, EventBridgeSink, KinesisSink, S3Sink, SnsSink
+from inferfleet.config.sink_settings import FileSink, SnapshotsSink, StdoutSink
 
-_PLACEHOLDERS = frozenset(
-    ("camera", "date", "year", "month", "day", "hour", "time", "id", "type", "kind", "ext"),
-)
-SinkName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
-
-
-class SinkSettings(Model):
-    """What every sink has."""
-
-    name: SinkName | None = None
-    """Its name in the status, the metrics and the spool; its kind when left out (`file`, a second one `file-2`)."""
-
-
-class PictureSettings(SinkSettings):
-    """What sinks of pictures have in common."""
-
-    template: str = "{camera}/{date}/{time}-{id}-{kind}.{ext}"
-    """Path of a picture, from: camera, date (2026-01-31), year, month, day, hour, time (083000-000000), id (of the
-    event), type (`zone.enter`), kind (full or crop), ext. Times are UTC."""
-    format: Literal["jpeg", "png"] = "jpeg"
-    """File format."""
-    quality: Annotated[int, Field(ge=1, le=100)] = 85
-    """JPEG quality."""
-    full: bool = True
-    """Write the whole picture, annotated."""
-    crops: bool = False
-    """Write the event's object alone, unannotated."""
-
-    @field_validator("template")
-    @classmethod
-    def _usable(cls, value: str) -> str:
-        try:
-            value.format(**dict.fromkeys(_PLACEHOLDERS, "x"))
-        except (KeyError, IndexError, ValueError, AttributeError) as error:
-            known = ", ".join(sorted(_PLACEHOLDERS))
-            raise ValueError(f"unknown placeholder {error} in the template; known: {known}") from error
-        if "{id}" not in value or "{kind}" not in value:
-            raise ValueError("the template must hold {id} and {kind}, or pictures would overwrite each other")
-        if value.startswith("/") or ".." in value.split("/"):
-            raise ValueError("the template must lead to a place below the folder: no leading `/`, no `..`")
-        return value
-
-
-class FileSink(SinkSettings):
-    """Events as JSON lines, fsynced, rotated by size."""
-
-    type: Literal["file"] = "file"
-    path: Path
-    """The file that is written to; full ones are renamed to `<name>.1`, `.2` …"""
-    max_bytes: PositiveInt = 64 * 1024 * 1024
-    """Size in bytes at which the file is rotated."""
-    keep: PositiveInt = 10
-    """How many rotated files are kept."""
-
-
-class StdoutSink(SinkSettings):
-    """Events as JSON lines on standard output."""
-
-    type: Literal["stdout"] = "stdout"
-
-
-class SnapshotsSink(PictureSettings):
-    """Annotated pictures of events, and crops of their objects, as files."""
-
-    type: Literal["snapshots"] = "snapshots"
-    folder: Path
-    """Where the pictures go."""
-
-
-Settings = FileSink | StdoutSink | SnapshotsSink
+Settings = FileSink | StdoutSink | SnapshotsSink | AnySink
 """The settings of any kind of sink."""
 
-_SHORT = {"file": "path", "snapshots": "folder"}
+_SHORT = {
+    "file": "path",
+    "snapshots": "folder",
+    "kinesis": "stream",
+    "s3": "bucket",
+    "dynamodb": "table",
+    "eventbridge": "bus",
+    "sns": "topic",
+}
 """The setting that a kind's short form gives: `- file: events.jsonl`."""
 
 
 class Sink(Model):
-    """One sink, written as `- file: {…}`, `- stdout: {}` or `- snapshots: {…}`."""
+    """One sink, written as `- <kind>: {…}`, for example `- file: {path: events.jsonl}` or `- stdout`."""
 
     file: FileSink | None = None
     """JSON lines in a file."""
     stdout: StdoutSink | None = None
     """JSON lines on standard output."""
     snapshots: SnapshotsSink | None = None
-    """Pictures of the events."""
+    """Pictures of the events, in a folder."""
+    kinesis: KinesisSink | None = None
+    """Records of a Kinesis data stream."""
+    s3: S3Sink | None = None
+    """Pictures of the events, in an S3 bucket."""
+    dynamodb: DynamoDbSink | None = None
+    """Items of a DynamoDB table."""
+    eventbridge: EventBridgeSink | None = None
+    """Events on an EventBridge bus."""
+    sns: SnsSink | None = None
+    """Messages of an SNS topic."""
 
     @model_validator(mode="before")
     @classmethod

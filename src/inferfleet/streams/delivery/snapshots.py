@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from inferfleet.config.sinks import PictureSettings, Sink, SnapshotsSink, sink_names
+from inferfleet.config.sink_aws import S3Sink
+from inferfleet.config.sink_settings import PictureSettings, SnapshotsSink
+from inferfleet.config.sinks import Sink, sink_names
 from inferfleet.streams.delivery.item import Attachment, Item
 from inferfleet.streams.delivery.paths import picture_path
 from inferfleet.streams.event import Event
@@ -92,6 +94,8 @@ class Snapshots:
 def _prefix(settings: PictureSettings) -> str:
     if isinstance(settings, SnapshotsSink):
         return Path(settings.folder).as_posix().rstrip("/")
+    if isinstance(settings, S3Sink):
+        return f"s3://{settings.bucket}"
     raise TypeError(f"no reference is known for {type(settings).__name__}")
 
 
