@@ -17,6 +17,7 @@ from inferfleet.errors import InferfleetError
 
 COMMANDS: dict[str, str] = {
     "run": "Run cameras through models and deliver events.",
+    "serve": "Serve models over HTTP.",
     "detect": "Find objects in pictures.",
     "models": "Inspect model files.",
     "validate": "Check configuration files.",

@@ -1,0 +1,1 @@
+"""A model as an HTTP API that holds its latency."""
