@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from inferfleet.deploy.lint import registry, suppress
+from inferfleet.deploy.lint import kinds, registry, suppress
 from inferfleet.deploy.lint.document import Document
 from inferfleet.deploy.lint.finding import Finding, Severity
 from inferfleet.deploy.lint.workspace import Workspace
@@ -84,12 +84,31 @@ def lint_documents(documents: Iterable[Document], options: Options | None = None
     for rule in rules:
         for match in rule.check(workspace):
             findings.append(Finding(rule.id, rule.severity, match.place, match.message, source=rule.source))
+    findings += _in_what_fleets_stand_for(workspace, options)
     if options.external:
         from inferfleet.deploy import checkers
 
         findings += list(checkers.check(workspace, findings))
     asked = [finding for finding in findings if registry.wanted(finding.rule, options.select, options.ignore)]
     return _report(workspace, asked)
+
+
+def _in_what_fleets_stand_for(workspace: Workspace, options: Options) -> list[Finding]:
+    """Checks the files that each fleet.yaml would be rendered to, and tells what is found at the fleet's service."""
+    if not workspace.of(kinds.FLEET):
+        return []
+    from inferfleet.deploy.lint import fleets
+
+    found = []
+    for fleet in fleets.loaded(workspace):
+        files_of_fleet = fleets.as_files(fleet)
+        keys = list(fleet.fleet.services)
+        for finding in lint_texts(files_of_fleet, replace(options, external=False)).findings:
+            folder = finding.place.file.split("/")[0]
+            key = folder if folder in keys else keys[0]
+            message = f"as {Path(finding.place.file).name}: {finding.message}"
+            found.append(replace(finding, place=fleet.place(("services", key)), message=message))
+    return found
 
 
 def _report(workspace: Workspace, findings: list[Finding]) -> Report:
