@@ -48,7 +48,7 @@ class S3Sink(AwsSettings, PictureSettings):
     encryption: Literal["s3", "kms", "bucket"] = "s3"
     """`s3`: with keys that S3 manages; `kms`: with `kms_key`; `bucket`: as the bucket does by default."""
     kms_key: str | None = None
-    """ARN, id or alias of the key for `encryption: kms`; AWS's own key for S3 when left out."""
+    """ARN or id of the key for `encryption: kms`; AWS's own key for S3 when left out."""
     metadata: dict[Annotated[str, Field(pattern=_METADATA_KEY)], str] = {}
     """Further metadata of each object, besides the event's id, type, time and camera."""
 
@@ -56,6 +56,8 @@ class S3Sink(AwsSettings, PictureSettings):
     def _key_is_used(self) -> S3Sink:
         if self.kms_key is not None and self.encryption != "kms":
             raise ValueError("`kms_key` needs `encryption: kms`")
+        if self.kms_key is not None and "alias/" in self.kms_key:
+            raise ValueError("`kms_key` must be the key's ARN or id: an alias cannot be named in a policy")
         return self
 
 

@@ -26,7 +26,7 @@ def mistake(tmp_path: Path, text: str) -> str:
 def test_the_smallest_file_needs_a_camera_with_an_id_and_a_source(tmp_path: Path) -> None:
     config = load(tmp_path, "cameras:\n  - {id: gate, source: clip.mp4}\n")
     (camera,) = config.cameras
-    assert (camera.source.type, camera.is_complete, config.sinks[0].name) == ("file", True, "stdout")
+    assert (camera.source.type, camera.is_complete, config.sinks[0].kind) == ("file", True, "stdout")
 
 
 @pytest.mark.parametrize(

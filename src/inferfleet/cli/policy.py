@@ -1,0 +1,41 @@
+"""`inferfleet policy`: the IAM policy that a `cameras.yaml` needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("policy")(policy)
+
+
+def policy(
+    config: Annotated[Path, typer.Argument(help="The configuration.")] = Path("cameras.yaml"),
+    region: Annotated[str, typer.Option(help="For what names no region; AWS_REGION, else any.")] = "",
+    account: Annotated[str, typer.Option(help="The account's number; any when left out.")] = "",
+    partition: Annotated[str, typer.Option(help="aws, aws-cn or aws-us-gov.")] = "aws",
+) -> None:
+    """Print the IAM policy that the worker needs for a configuration: these permissions and no others.
+
+    It covers the cameras on Kinesis Video Streams, the models in S3, and the sinks. Nothing is asked of AWS.
+
+    Example: `inferfleet policy cameras.yaml --account 123456789012 > policy.json`
+    """
+    from inferfleet.config.base import read
+    from inferfleet.config.cameras import CamerasFile
+    from inferfleet.streams.delivery import permissions
+
+    known = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or permissions.ANY
+    place = permissions.Place(known, account or permissions.ANY, partition)
+    document = permissions.policy(read(config, CamerasFile), place)
+    if not document["Statement"]:
+        print(f"{config} uses nothing on AWS; no policy is needed", file=sys.stderr)
+        return
+    print(json.dumps(document, indent=2))
