@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _MOST_HELD = 600
 _MOST_HELD_BYTES = 32 * 1024**2
 _JUMP_SECONDS = 5
+_MOST_INSIDE = 64
+"""More packets than any decoder holds back: 16 for reordering, and one for each of its threads."""
+_MOST_FAILURES = 8
 
 
 class LandedLate(Exception):
@@ -50,8 +53,6 @@ class Decoder:
     Attributes:
         numbers: Numbers the frames.
         damaged: Packets that could not be decoded, and frames that came out broken.
-        fed_since: When (`time.monotonic()`) the first packet was decoded after the last frame that came out; None
-            while nothing is overdue.
         has_seen_key: Whether a key frame has come, so that pictures can be expected.
     """
 
@@ -81,7 +82,9 @@ class Decoder:
             context.thread_type = "SLICE" if is_live else "AUTO"
         self.numbers = FrameNumbers()
         self.damaged = 0
-        self.fed_since: float | None = None
+        self._fed = 0
+        self._failures = 0
+        self._fed_since = 0.0
         self.has_seen_key = False
         self._context = context
         self._frame_ticks = frame_ticks
@@ -125,18 +128,27 @@ class Decoder:
         if step is None:
             self._context.flush_buffers()
 
+    def is_overdue(self, seconds: float) -> bool:
+        """Whether pictures should have come out of what was decoded in the last so many seconds, but none has."""
+        is_late = self._fed > _MOST_INSIDE or self._failures >= _MOST_FAILURES
+        return is_late and time.monotonic() - self._fed_since > seconds
+
     def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
-        if self.fed_since is None:
-            self.fed_since = time.monotonic()
+        if packet is not None:
+            if self._fed == 0:
+                self._fed_since = time.monotonic()
+            self._fed += 1
+        frames: list[VideoFrame] = []
         try:
             frames = self._context.decode(packet)
+            self._failures += packet is None and self._fed > 0
         except av.EOFError:
-            return []
+            pass
         except FFmpegError:
             self.damaged += packet is not None
-            return []
+            self._failures += 1
         if frames:
-            self.fed_since = None
+            self._fed = self._failures = 0
         return frames
 
     def _take(self, pictures: list[VideoFrame]) -> Iterator[Decoded]:
@@ -187,6 +199,7 @@ class _Plan:
         self._last_dts: int | None = None
         self._last_pts: int | None = None
         self._again: int | None = None
+        self._holds_wanted = False
         self._key_times: deque[int] = deque(maxlen=3)
 
     def has_come_out(self, pts: int | None) -> bool:
@@ -222,7 +235,7 @@ class _Plan:
 
     def finish(self) -> Iterator[Packet[VideoStream] | None]:
         """Yields what must still be decoded at the end."""
-        if any(self._is_candidate(packet) for packet in self._held):
+        if self._holds_wanted:
             yield from self._release()
 
     def _has_jumped(self, packet: Packet[VideoStream], pts: int) -> bool:
@@ -257,10 +270,13 @@ class _Plan:
     def _must_decode(self, packet: Packet[VideoStream], pts: int) -> bool:
         if len(self._held) > _MOST_HELD or self._held_bytes > _MOST_HELD_BYTES:
             return True
-        if self._entry is not None and pts == self._entry[1]:
-            # Frames shown before this key frame may follow it; the next packet tells whether any of them is wanted.
+        is_candidate = self._is_candidate(packet)
+        if self._entry is not None and (pts == self._entry[1] or not is_candidate):
+            # Frames shown before a key frame may follow it, and need what is held back. Only when they are through
+            # without one that is wanted can decoding begin at the key frame.
+            self._holds_wanted |= is_candidate
             return False
-        if self._is_candidate(packet) or any(self._is_candidate(held) for held in self._held):
+        if is_candidate or self._holds_wanted:
             return True
         return self._is_live and (
             self._taken is None or self._is_wanted_before_next_key(self._ticks.begin(self._taken))
@@ -284,7 +300,7 @@ class _Plan:
         self._again = packet.pts
 
     def _release(self) -> Iterator[Packet[VideoStream] | None]:
-        held, self._held, self._held_bytes, self._entry = self._held, [], 0, None
+        held, self._held, self._held_bytes, self._entry, self._holds_wanted = self._held, [], 0, None, False
         if self._has_gap and held:
             self._has_gap = False
             yield None

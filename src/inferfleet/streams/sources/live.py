@@ -126,11 +126,7 @@ class LiveReader:
 
     def _watch(self, decoder: Decoder, opened: Opened) -> None:
         """Gives up on a stream whose packets do not become pictures, as after a change of codec."""
-        since = decoder.fed_since
-        if since is None:
-            return
-        limit = self._timeout if decoder.has_seen_key else max(self._timeout, _NO_KEY_SECONDS)
-        if time.monotonic() - since > limit:
+        if decoder.is_overdue(self._timeout if decoder.has_seen_key else max(self._timeout, _NO_KEY_SECONDS)):
             codec = opened.context.name
             raise SourceError(f"{self._what} sends data that does not decode as {codec}; opening it anew")
 

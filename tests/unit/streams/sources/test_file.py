@@ -91,6 +91,16 @@ def test_the_target_rate_takes_the_first_frame_of_each_tick(any_file: Path, fps:
         assert seen(read(any_file, resume=found[index][2], fps=fps)) == found[index + 1 :]
 
 
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mjpeg"])
+@pytest.mark.parametrize("fps", [None, 7.0, 1.3])
+def test_threads_of_the_decoder_change_nothing(tmp_path: Path, codec: str, fps: float | None) -> None:
+    path = write(tmp_path / "a.mkv", Clip(codec, b_frames=0 if codec == "mjpeg" else 2))
+    config = FileSource(path=path)
+    alone = FileReader("gate", config, Path(), fps_target=fps, threads=1)
+    together = FileReader("gate", config, Path(), fps_target=fps, threads=0)
+    assert seen(list(together.frames(None))) == seen(list(alone.frames(None)))
+
+
 def test_an_edit_list_neither_adds_nor_loses_frames(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mp4", Clip(b_frames=2))
     shifted = tmp_path / "b.mp4"
