@@ -14,6 +14,7 @@ class Subject(StrEnum):
 
     CAMERAS = "cameras"
     EVENT = "event"
+    FLEET = "fleet"
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +23,9 @@ def register(app: typer.Typer) -> None:
 
 
 def schema(
-    subject: Annotated[Subject, typer.Argument(help="cameras: cameras.yaml; event: what the sinks get.")],
+    subject: Annotated[
+        Subject, typer.Argument(help="cameras: cameras.yaml; fleet: fleet.yaml; event: what sinks get.")
+    ],
 ) -> None:
     """Print the JSON Schema of a file that you write, or of the events that come out.
 
@@ -33,6 +36,10 @@ def schema(
         from inferfleet.config.cameras import CamerasFile
 
         print(json.dumps(CamerasFile.model_json_schema(), indent=2))
+    elif subject is Subject.FLEET:
+        from inferfleet.config.fleet import FleetFile
+
+        print(json.dumps(FleetFile.model_json_schema(), indent=2))
     else:
         from inferfleet.streams.event import json_schema
 

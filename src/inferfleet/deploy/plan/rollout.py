@@ -1,8 +1,7 @@
 """The arithmetic of replacing a service's tasks: how many run when, on what, and whether that can be placed.
 
 ECS rounds the lower limit up and the upper limit down, places a task whole on one instance, and with a capacity
-provider starts instances for what waits. All of it follows from the file, so it can be known before anything is deployed.
-"""
+provider starts instances for what waits. All of that follows from the file, so it can be known beforehand.
 
 from __future__ import annotations
 
