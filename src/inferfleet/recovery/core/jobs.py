@@ -14,6 +14,7 @@ from dataclasses import replace
 from inferfleet.recovery.core import nodes
 from inferfleet.recovery.core.model import (
     FINAL_JOB_PHASES,
+    REPAIR_PHASES,
     SETTLED,
     IntentKind,
     IntentStatus,
@@ -436,13 +437,24 @@ def _chase(draft: Draft, job: Job) -> None:
         return
     job = draft.put_job(replace(job, tries=job.tries + 1, deadline=draft.now + draft.policy.stop_deadline))
     _stop(draft, job, "its tasks have not stopped")
-    if job.tries == _STOP_TRIES:
+    if job.tries >= _STOP_TRIES and not _stuck_on_repairs(draft, job):
+        draft.put_job(replace(_now(draft, job), deadline=draft.now + draft.policy.capacity_deadline))
         call_person(
             draft,
             _now(draft, job),
             what=f"{job.live} tasks of job {job.id} do not stop",
             todo="look at their instances; terminate them if they are lost: the job restarts when its tasks are gone",
         )
+
+
+def _stuck_on_repairs(draft: Draft, job: Job) -> bool:
+    """Whether all that is still alive of a gang sits on nodes whose repair will end it: nobody else needs to."""
+    for key in set(job.assignment):
+        node = draft.node(key)
+        mine = any(task.owner == job.id and task.generation == job.generation for task in draft.live_on(key))
+        if mine and (node is None or node.phase not in REPAIR_PHASES | {NodePhase.CONDEMNED}):
+            return False
+    return True
 
 
 def _finish_stop(draft: Draft, job: Job) -> None:

@@ -23,6 +23,7 @@ class Policy:
         node_offences: Confirmed faults of a node within `node_window` that make it a repeat offender, to be replaced.
         max_fenced_share: Share of the fleet that may be fenced at any time (at least `min_fenced` nodes).
         max_repair_share: Share of the fleet that may be in reset, reboot or replacement at a time (at least one node).
+        max_repairs: The same as a number of nodes; 0 for the share alone.
         reboots_per_hour: Reboots and resets in any hour (share of the fleet, at least `min_reboots_per_hour`).
         replacements_per_day: Replacements in any day (share of the fleet, at least `min_replacements_per_day`).
         breaker_share: Share of the fleet confirmed faulty within `breaker_window` that opens the breaker
@@ -33,7 +34,8 @@ class Policy:
         diagnose_level_after_repair: Level before a repaired node returns to service.
         diagnose_tries: Inconclusive diagnoses before the node is given to a person.
         agent_lost_after: An ECS agent away this long means a lost node; short absences, several an hour, are normal.
-        agent_lost_after_impaired: The same when EC2's status checks fail too.
+        agent_lost_after_impaired: The same when EC2's status checks fail too; such a node is replaced, as that is the
+            quickest way to be sure that nothing runs there any more.
         retry_after: Pause before an inconclusive diagnosis or a failed placement is tried again.
         stop_deadline: Time for a gang's tasks to stop (ECS kills after `stopTimeout`, at most 120 s).
         start_deadline: Time for a gang to be up, image pulls included.
@@ -58,6 +60,7 @@ class Policy:
     max_fenced_share: float = 0.25
     min_fenced: int = 2
     max_repair_share: float = 0.1
+    max_repairs: int = 0
     reboots_per_hour: float = 0.05
     min_reboots_per_hour: int = 4
     replacements_per_day: float = 0.05
@@ -129,7 +132,8 @@ class Policy:
 
     def repair_limit(self, nodes: int) -> int:
         """Most nodes that may be in repair at a time."""
-        return max(1, math.floor(self.max_repair_share * nodes))
+        by_share = max(1, math.floor(self.max_repair_share * nodes))
+        return min(by_share, self.max_repairs) if self.max_repairs else by_share
 
     def reboot_limit(self, nodes: int) -> int:
         """Most reboots and resets in any hour."""

@@ -393,10 +393,11 @@ def _node_deadline(draft: Draft, node: Node) -> None:
             why += " and EC2's status checks fail"
         fail_jobs_on(draft, node.id, why, draft.now)
         lost = draft.put_node(replace(draft.node(node.id) or node, lost=True))
+        rung = Rung.REPLACE if node.impaired and node.replaceable and draft.policy.allow_replace else Rung.REBOOT
         if node.phase is NodePhase.EXAMINING:
-            nodes.condemn(draft, lost, Rung.REBOOT, why)
+            nodes.condemn(draft, lost, rung, why)
         else:
-            nodes.suspect(draft, node.id, Rung.REBOOT, why)
+            nodes.suspect(draft, node.id, rung, why)
         return
     late = node.deadline is not None and draft.now >= node.deadline
     match node.phase:

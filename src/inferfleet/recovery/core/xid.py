@@ -133,7 +133,7 @@ def _recovery_action(text: str) -> str:
     return next((action for name, action in _RECOVERY_ACTIONS if name in named), "RESET_GPU")
 
 
-def load_catalog(overrides: Mapping[int | str, str] | None = None) -> Catalog:
+def load_catalog(overrides: Mapping[str, str] | None = None) -> Catalog:
     """Loads the catalog that ships with inferfleet.
 
     Args:

@@ -100,9 +100,9 @@ class Brain:
                 self.state.forget(tasks=old)
                 for key in old:
                     self.cloud.tasks.pop(key, None)
-        settled = [key for key, item in self.state.intents.items() if item.status in SETTLED and key not in self._open]
-        if len(settled) > 4 * len(self.state.nodes) + 100:
-            self.state.forget(intents=[key for key in settled if not self._still_read(self.state.intents[key])])
+        if len(self.state.intents) > 4 * len(self.state.nodes) + 1000:
+            settled = [item for item in self.state.intents.values() if item.status in SETTLED]
+            self.state.forget(intents=[item.id for item in settled if not self._still_read(item)])
 
     # Carrying out
 

@@ -32,6 +32,7 @@ class Instance:
     sick_at: float = 0.0
     passed_boot: int = 0
     evidence: Evidence | None = None
+    notice: Observation | None = None
     tasks: set[str] = field(default_factory=set)
 
 
@@ -147,9 +148,8 @@ class Cloud:
         """
         seen: list[Observation] = []
         for key in self.dirty_nodes:
-            evidence = self.instances[key].evidence
-            if evidence is not None:
-                seen.append(evidence)
+            item = self.instances[key]
+            seen += [told for told in (item.evidence, item.notice) if told is not None and not item.gone]
         seen += [self.task_seen(self.tasks[key]) for key in self.dirty_tasks if key in self.tasks]
         for key in self.dirty_nodes:
             item = self.instances[key]
@@ -193,7 +193,7 @@ class Cloud:
         if item.sick is Rung.REPLACE and item.look is Look.HOST:
             return
         if item.sick <= Rung.REBOOT:
-            item.sick, item.look, item.evidence = Rung.NONE, None, None
+            item.sick, item.look, item.evidence, item.notice = Rung.NONE, None, None, None
         item.boot += 1
         item.booted_at = self.engine.now
         item.up = item.connected = True

@@ -118,7 +118,9 @@ class Trouble:
         item.sick, item.look = Rung.REPLACE if retire else Rung.REBOOT, Look.MAINTENANCE
         when = self.engine.now + self.cloud.draw((3600.0, 4 * 3600.0))
         code = "instance-retirement" if retire else "system-reboot"
-        self.cloud.emit(Maintenance(item.id, code, when))
+        item.notice = Maintenance(item.id, code, when)
+        self.cloud.dirty_nodes[item.id] = None
+        self.cloud.emit(item.notice)
         self.engine.at(when, self._maintained, item, item.boot)
 
     def _maintained(self, item: Instance, boot: int) -> None:
@@ -213,7 +215,7 @@ class Trouble:
         item, node = self.cloud.instances[key], self.brain.state.nodes[key]
         if item.gone or node.phase is not NodePhase.QUARANTINED:
             return
-        item.sick, item.look, item.evidence = Rung.NONE, None, None
+        item.sick, item.look, item.evidence, item.notice = Rung.NONE, None, None, None
         if not item.up:
             self.cloud.come_up(item)
         self._command(Command(Verb.RETURN, key, "operator"))
