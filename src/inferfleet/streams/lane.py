@@ -77,7 +77,7 @@ class Lane:
         Args:
             camera: The configuration.
             batchers: The batcher of the model of each detect step, in order.
-            models: What events say about each model.
+            models: What events say about each model, in the order of the configuration.
             worker: Name and version of the worker, for events.
             reader: Reads text in a crop; None if no step wants it.
             outlets: Spool, snapshots and metrics.
@@ -230,7 +230,8 @@ class Lane:
             self._append([self._item(event, seen) for event in events], seen.frame.position.token)
 
     def _item(self, event: Event, seen: Seen) -> Item:
-        if self._outlets.snapshots is None:
+        """Adds the pictures, unless the event is about an earlier frame: who left was last seen in one."""
+        if self._outlets.snapshots is None or event.data.position.frame != seen.frame.position.frame:
             return Item(event)
         picture = seen.frame.picture
         outlines = outlines_of(self.camera, picture, seen.tracks)

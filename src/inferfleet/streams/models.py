@@ -8,6 +8,7 @@ from pathlib import Path
 
 from inferfleet.config.cameras import Camera, CamerasFile
 from inferfleet.config.model import ModelConfig
+from inferfleet.streams.analysis import least_confidence
 from inferfleet.streams.devices import ModelThreads
 from inferfleet.streams.metrics import Metrics
 from inferfleet.vision.loader import load_detector
@@ -28,9 +29,8 @@ def uses_of(config: CamerasFile, camera: Camera, base: Path) -> tuple[ModelUse, 
 
 
 def least_score(camera: Camera) -> float:
-    """Returns the least score of a detection that the camera's steps or its tracking still want to see."""
-    own = [score for step in camera.detect_steps for score in (step.classes or {}).values() if score is not None]
-    return min(camera.tracking.low_confidence, *(step.confidence for step in camera.detect_steps), *own)
+    """Returns the least score of a detection that any of the camera's steps or its tracking still want to see."""
+    return min(least_confidence(step, camera.tracking) for step in camera.detect_steps)
 
 
 class Models:

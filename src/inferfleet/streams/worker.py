@@ -104,7 +104,7 @@ class Worker:
             self._models.load(wanted)
             self._load_reader(plans.values())
             changed = [id_ for id_ in {**self._plans, **plans} if self._plans.get(id_) != plans.get(id_)]
-            lanes = {id_: self._make_lane(plans[id_], len(plans)) for id_ in changed if id_ in plans}
+            lanes = {id_: self._make_lane(plans[id_], config) for id_ in changed if id_ in plans}
             self._stop_lanes([id_ for id_ in changed if id_ in self._lanes])
             self._models.keep_only(wanted, _FINISH_SECONDS)
             self._rates.update((id_, Rates()) for id_ in lanes)
@@ -176,21 +176,24 @@ class Worker:
 
             self._reader = Reader().read
 
-    def _make_lane(self, plan: _Plan, cameras: int) -> Lane:
+    def _make_lane(self, plan: _Plan, config: CamerasFile) -> Lane:
         threads = [self._models.threads(use) for use in plan.uses]
+        detectors = {model.name: model.detector for model in threads}
+        several = sum(camera.enabled for camera in config.cameras) > 1
         return Lane(
             plan.camera,
             batchers=[model.batcher for model in threads],
             models={
-                use.name: ModelInfo(use.name, model.detector.digest, model.detector.names)
-                for use, model in zip(plan.uses, threads, strict=True)
+                name: ModelInfo(name, detectors[name].digest, detectors[name].names)
+                for name in config.models
+                if name in detectors
             },
             worker=self._name,
             reader=self._reader,
             outlets=self._outlets,
             in_flight=_WAITING_BATCHES * sum(m.detector.workers * m.detector.batch_sizes[-1] for m in threads),
             base=self._base,
-            decoder_threads=1 if cameras > 1 else 0,
+            decoder_threads=1 if several else 0,
             fresh=self._fresh,
         )
 
