@@ -2,6 +2,7 @@
 
 ECS rounds the lower limit up and the upper limit down, places a task whole on one instance, and with a capacity
 provider starts instances for what waits. All of that follows from the file, so it can be known beforehand.
+"""
 
 from __future__ import annotations
 
