@@ -20,6 +20,7 @@ from inferfleet.demo.scene import render
 FILL = 114
 HIDDEN = 0.25
 TINY = 8.0
+STUB = 24.0
 LEAST_SCORE = 0.01
 SUPPRESS_AT = 0.6
 
@@ -55,9 +56,13 @@ def decode(output: np.ndarray, scale: float, margin: tuple[float, float]) -> Fou
 
 
 def as_truth(rows: np.ndarray, scale: float) -> Truth:
-    """Label rows [n, 6] as truth; hidden and tiny objects are ignored."""
-    sides = (rows[:, 3:5] - rows[:, 1:3]) * scale
-    ignored = (rows[:, 5] < HIDDEN) | (sides.min(axis=1, initial=np.inf) < TINY)
+    """Label rows [n, 7] as truth.
+
+    Ignored are objects that others hide but for a quarter, that are less than 8 input pixels high or wide, or of which
+    less than a quarter is visible and less than 24 input pixels stick into the frame.
+    """
+    shorter = ((rows[:, 3:5] - rows[:, 1:3]) * scale).min(axis=1, initial=np.inf)
+    ignored = (rows[:, 6] < HIDDEN) | (shorter < TINY) | ((rows[:, 5] < HIDDEN) & (shorter < STUB))
     return Truth(rows[:, 1:5], rows[:, 0].astype(int), ignored)
 
 

@@ -23,9 +23,10 @@ SHRINK = 2.0
 
 
 def label_rows(objects: list[TruthObject]) -> np.ndarray:
-    """Truth as rows [n, 6]: class number, box in pixels of the full picture, visible share."""
-    rows = [(CLASSES.index(item.label), *item.box, item.visible) for item in objects if item.visible >= 0.02]
-    return np.array(rows, np.float32).reshape(-1, 6)
+    """Truth as rows [n, 7]: class number, box in pixels of the full picture, visible share, exposed share."""
+    shown = [item for item in objects if item.visible >= 0.02]
+    rows = [(CLASSES.index(item.label), *item.box, item.visible, item.exposed) for item in shown]
+    return np.array(rows, np.float32).reshape(-1, 7)
 
 
 def compress(frame: np.ndarray, quality: int) -> np.ndarray:

@@ -13,7 +13,9 @@ import numpy as np
 FILL = 114
 AHEAD = 4
 HIDDEN = 0.25
-"""Objects seen less than this are neither to be found nor to be punished for."""
+"""Objects of which others leave less than this to be seen are neither to be found nor to be punished for."""
+STUB = 24.0
+"""Nor those mostly outside the view, unless the shorter side of what is inside has so many input pixels."""
 TINY = 7.0
 """Nor those whose shorter side is less than this many input pixels."""
 
@@ -34,7 +36,7 @@ class Frames:
         return len(self.pictures)
 
     def labels(self, index: int) -> np.ndarray:
-        """Rows [m, 6] of a frame: class, box in its pixels, visible share."""
+        """Rows [m, 7] of a frame: class, box in its pixels, visible share, exposed share."""
         return self._rows[self._starts[index] : self._starts[index + 1]].copy()
 
 
@@ -62,7 +64,7 @@ def random_view(
 
     Args:
         picture: The frame [h, w, 3].
-        rows: Its labels [n, 6].
+        rows: Its labels [n, 7].
         window: Size and zoom of the view.
         random: Source of chance.
 
@@ -96,9 +98,10 @@ def _place(
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     sides = cut[:, 2:] - cut[:, :2]
     visible = rows[:, 5] * np.prod(sides, axis=1) / np.maximum(area, 1e-6)
-    find = (visible >= HIDDEN) & (sides.min(axis=1, initial=np.inf) >= TINY)
+    shorter = sides.min(axis=1, initial=np.inf)
+    find = (rows[:, 6] >= HIDDEN) & (shorter >= TINY) & ((visible >= HIDDEN) | (shorter >= STUB))
     placed = np.concatenate([rows[:, :1], cut, find[:, None]], axis=1)
-    return placed[sides.min(axis=1, initial=np.inf) > 1.0].astype(np.float32)
+    return placed[shorter > 1.0].astype(np.float32)
 
 
 def relight(view: np.ndarray, random: np.random.Generator) -> np.ndarray:

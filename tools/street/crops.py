@@ -19,7 +19,7 @@ def choose_crops(
     """What to crop from a frame.
 
     Args:
-        rows: Labels [n, 6]: class, box in pixels, visible share.
+        rows: Labels [n, 7]: class, box in pixels, visible share, exposed share.
         size: Height and width of the frame.
         random: Source of chance.
 
@@ -28,7 +28,7 @@ def choose_crops(
     """
     height, width = size
     crops = []
-    for label, left, top, right, bottom, visible in rows:
+    for label, left, top, right, bottom, visible, _ in rows:
         longer = max(right - left, bottom - top)
         if visible < CLEAR or longer < LEAST * width:
             continue

@@ -68,19 +68,19 @@ CLIPS: tuple[Clip, ...] = (
     Clip(
         name="crossing",
         title="zebra crossing by day",
-        seed=11,
-        camera=Camera(mount=7.0, tilt=21.0, focal=0.85),
-        layout=Layout("street", angle=-14.0, offset=17.0, crossing=3.0),
-        cast=Cast({"car": 0.55, "truck": 0.2, "bus": 0.25}, gap=11.0, riders=16.0, walkers=26.0, crossers=3, speed=6.5),
+        seed=8,
+        camera=Camera(mount=11.0, tilt=33.0, focal=0.95),
+        layout=Layout("street", angle=-14.0, offset=17.0, crossing=2.0),
+        cast=Cast({"car": 0.55, "truck": 0.2, "bus": 0.25}, gap=12.0, riders=24.0, walkers=45.0, crossers=3, speed=8.0),
         options=X264 | {"bf": "0", "g": "24"},
     ),
     Clip(
         name="avenue",
         title="avenue at dusk, in the rain",
-        seed=23,
-        camera=Camera(mount=7.5, tilt=22.0, focal=0.9),
-        layout=Layout("street", angle=22.0, offset=18.0),
-        cast=Cast({"car": 0.45, "truck": 0.25, "bus": 0.3}, gap=12.0, riders=20.0, walkers=30.0, speed=7.0),
+        seed=7,
+        camera=Camera(mount=11.5, tilt=33.0, focal=0.95),
+        layout=Layout("street", angle=20.0, offset=17.5),
+        cast=Cast({"car": 0.45, "truck": 0.25, "bus": 0.3}, gap=14.0, riders=26.0, walkers=50.0, speed=8.0),
         light="dusk",
         weather="rain",
         options=X264 | {"bf": "3", "b-adapt": "2", "g": "36"},
@@ -88,10 +88,10 @@ CLIPS: tuple[Clip, ...] = (
     Clip(
         name="depot",
         title="depot road at night",
-        seed=37,
-        camera=Camera(mount=6.5, tilt=20.0, focal=0.85),
+        seed=5,
+        camera=Camera(mount=11.0, tilt=33.0, focal=0.95),
         layout=Layout("street", angle=8.0, offset=17.0),
-        cast=Cast({"car": 0.4, "truck": 0.4, "bus": 0.2}, gap=13.0, riders=28.0, walkers=36.0, speed=6.0),
+        cast=Cast({"car": 0.4, "truck": 0.4, "bus": 0.2}, gap=14.0, riders=30.0, walkers=55.0, speed=8.0),
         light="night",
         codec="libx265",
         options={"preset": "ultrafast", "crf": "24", "x265-params": "log-level=error:keyint=24"},
@@ -99,11 +99,11 @@ CLIPS: tuple[Clip, ...] = (
     Clip(
         name="carpark",
         title="car park with plates to read",
-        seed=52,
-        camera=Camera(mount=3.4, tilt=13.0, focal=0.95),
-        layout=Layout("carpark", angle=84.0, offset=0.5, half=3.4),
+        seed=13,
+        camera=Camera(mount=5.2, tilt=24.0, focal=1.15),
+        layout=Layout("carpark", angle=86.0, offset=0.3, half=3.4),
         cast=Cast(
-            {"car": 0.85, "truck": 0.15}, gap=9.0, riders=float("inf"), walkers=float("inf"), parked=0.25, speed=3.2
+            {"car": 0.85, "truck": 0.15}, gap=9.0, riders=float("inf"), walkers=float("inf"), parked=0.3, speed=2.6
         ),
         light="overcast",
         options=X264 | {"bf": "0", "g": "24"},
@@ -169,6 +169,7 @@ def read_truth(path: Path) -> list[list[TruthObject]]:
                 label=item["label"],
                 box=tuple(item["box"]),
                 visible=item["visible"],
+                exposed=item["exposed"],
                 plate=item["plate"],
                 plate_box=tuple(item["plate_box"]) if item["plate_box"] else None,
             )
@@ -184,7 +185,7 @@ def _write_truth(path: Path, clip: Clip, truth: list[list[TruthObject]]) -> None
         rounded = [asdict(item) for item in objects]
         for item in rounded:
             item["box"] = [round(side, 2) for side in item["box"]]
-            item["visible"] = round(item["visible"], 3)
+            item["visible"], item["exposed"] = round(item["visible"], 3), round(item["exposed"], 3)
             item["plate_box"] = [round(side, 2) for side in item["plate_box"]] if item["plate_box"] else None
         frames.append({"frame": number, "time": round(number / clip.fps, 6), "objects": rounded})
     size = {"width": clip.camera.width, "height": clip.camera.height, "fps": clip.fps}

@@ -107,7 +107,7 @@ def _configuration(folder: Path, clips: list[WrittenClip]) -> dict[str, Any]:
         cameras.append(camera)
     return {
         "models": {"street": "zoo:street-v1"},
-        "defaults": {"steps": [{"detect": {"confidence": 0.5}}], "confirm": {"frames": 3, "within": 5}},
+        "defaults": {"steps": [{"detect": {"confidence": 0.5}}], "confirm": {"frames": 6, "within": 8}},
         "cameras": cameras,
         "sinks": [{"file": "events.jsonl"}, {"snapshots": {"folder": "pictures"}}],
     }

@@ -7,7 +7,7 @@ scene's seed and the time asked for, so the same frame is drawn twice alike.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import cv2
@@ -75,6 +75,7 @@ class TruthObject:
         visible: Share of its outline that is in the frame and not hidden by others, 0 to 1.
         plate: Text of its plate if the plate is turned to the camera and wholly in the frame.
         plate_box: The plate's box, with `plate`.
+        exposed: Share of the part in the frame that is not hidden by others, 0 to 1.
     """
 
     track: int
@@ -83,6 +84,7 @@ class TruthObject:
     visible: float
     plate: str | None = None
     plate_box: Box | None = None
+    exposed: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -193,18 +195,20 @@ def _with_visibility(camera: Camera, drawn: Sequence[tuple[TruthObject, Array]])
     A plate stays in the truth only where nothing hides it.
     """
     mask = np.zeros((camera.height // COARSE, camera.width // COARSE), np.uint16)
-    areas = []
+    areas, inside = [], []
     for number, (_, outline) in enumerate(drawn, start=1):
         hull = cv2.convexHull(np.clip(outline, -1e4, 1e4).astype(np.float32))
         areas.append(float(cv2.contourArea(hull)) / COARSE**2)
         cv2.fillConvexPoly(mask, np.round(hull.reshape(-1, 2) / COARSE - 0.5).astype(np.int32), number)
+        inside.append(int(np.count_nonzero(mask == number)))
     left = np.bincount(mask.ravel(), minlength=len(drawn) + 1)
     seen = []
     for number, (item, _) in enumerate(drawn, start=1):
         share = min(1.0, float(left[number]) / max(areas[number - 1], 1.0))
+        exposed = float(left[number]) / max(inside[number - 1], 1)
         whole = item.plate_box is not None and _owns(mask, item.plate_box, number)
         plate, place = (item.plate, item.plate_box) if whole else (None, None)
-        seen.append(TruthObject(item.track, item.label, item.box, share, plate, place))
+        seen.append(replace(item, visible=share, exposed=exposed, plate=plate, plate_box=place))
     return seen
 
 

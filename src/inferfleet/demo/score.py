@@ -21,6 +21,8 @@ CLEAR_FRAMES = 10
 """An object that is clear in so many frames has to be found."""
 READABLE_HEIGHT = 20.0
 """Least height in pixels of a plate that can be read."""
+READABLE_SHAPE = 2.2
+"""Least width of a readable plate over its height; 3.8 seen from straight ahead, less from the side."""
 READABLE_FRAMES = 8
 """A plate that is readable in so many frames has to be read."""
 SAME_PLACE = 0.5
@@ -113,7 +115,8 @@ def _survey(truth: Sequence[Sequence[TruthObject]]) -> tuple[set[int], set[int],
         clear[item.track] += item.visible >= CLEAR_VISIBLE and item.box[3] - item.box[1] >= CLEAR_HEIGHT
         if item.plate is not None and item.plate_box is not None:
             plates[item.track] = item.plate
-            readable[item.track] += item.plate_box[3] - item.plate_box[1] >= READABLE_HEIGHT
+            width, height = item.plate_box[2] - item.plate_box[0], item.plate_box[3] - item.plate_box[1]
+            readable[item.track] += height >= READABLE_HEIGHT and width >= READABLE_SHAPE * height
     must_find = {track for track, frames in clear.items() if frames >= CLEAR_FRAMES}
     must_read = {track for track, frames in readable.items() if frames >= READABLE_FRAMES}
     return must_find, must_read, labels, plates
