@@ -36,6 +36,8 @@ class Detect(Model):
     """Which classes count, as a list, or each with its own least confidence; all when left out."""
     min_box: MinBox = MinBox()
     """Smaller boxes are ignored, as `[width, height]` in pixels or fractions."""
+    whole: bool = False
+    """Objects that touch the picture's edge begin no track: the front of a bus that drives in looks like a car."""
 
     @field_validator("classes", mode="before")
     @classmethod

@@ -15,6 +15,8 @@ from inferfleet.streams.analysis.boxes import F64, overlaps
 from inferfleet.streams.analysis.outcome import ModelInfo
 from inferfleet.vision.types import Detections
 
+EDGE = 2.0
+"""A box nearer to the picture's edge than so many pixels touches it: detectors seldom hit the edge exactly."""
 SAME_OBJECT = 0.7
 """From this intersection over union on, two boxes in a frame are one object: what detectors' own suppression says of
 boxes of one class (Ultralytics' default), said here of a model's classes among each other and of several models."""
@@ -121,6 +123,8 @@ class Filter:
         sound &= (sides >= self._steps[index].min_box.pixels(*size)).all(axis=1)
         least = self._strong[index][classes]
         strong = scores >= least
+        if self._steps[index].whole:
+            strong &= (boxes[:, :2] > EDGE).all(axis=1) & (boxes[:, 2:] < np.array(size) - EDGE).all(axis=1)
         sound &= strong | (scores >= np.minimum(self._low, least))
         return Objects(boxes, scores, known[classes], np.full(len(scores), index), strong).where(sound)
 

@@ -54,6 +54,14 @@ def test_small_boxes_are_ignored(stage, thing, min_box):
     assert [view.box[0] for view in outcome.tracks] == [479.5]
 
 
+def test_an_object_that_must_be_whole_begins_no_track_at_the_edge_but_goes_on_there(stage, thing):
+    camera = stage(steps=[{"detect": {"whole": True}}])
+    assert labels(camera.show(thing(31, 300), thing(969, 300), thing(500, 100), thing(500, 499))) == []
+    (begun,) = camera.show(thing(33, 300)).tracks
+    (carried,) = camera.show(thing(30, 300)).tracks
+    assert carried.id == begun.id
+
+
 def test_the_least_confidence_that_matters_is_told():
     assert least_confidence(Detect(), Tracking()) == 0.15
     assert least_confidence(Detect(confidence=0.1), Tracking()) == 0.1
