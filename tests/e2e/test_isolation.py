@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.e2e.process import WorkerProcess, events_in
 
 GOOD = 4
+FRAMES = 60
 
 
 @contextmanager
@@ -56,7 +59,7 @@ def good_events(folder: Path) -> set[str]:
     return {event["id"] for event in events_in(folder / "events.jsonl") if event["subject"].startswith("good")}
 
 
-@pytest.mark.parametrize("kind", ["missing", "refused", "stalled", "garbage", "ended", "not-a-video"])
+@pytest.mark.parametrize("kind", ["missing", "refused", "stalled", "garbage", "not-a-video"])
 def test_a_bad_camera_changes_nothing_for_the_good_ones(tmp_path: Path, street: Path, kind: str) -> None:
     alone, beside = tmp_path / "alone", tmp_path / "beside"
     alone.mkdir()
@@ -71,19 +74,29 @@ def test_a_bad_camera_changes_nothing_for_the_good_ones(tmp_path: Path, street: 
             "refused": {"url": "rtsp://127.0.0.1:9/x", "timeout": 2},
             "stalled": {"url": silent, "timeout": 2},
             "garbage": {"url": garbage, "timeout": 2},
-            "ended": str(street),
             "not-a-video": str(noise),
         }[kind]
         with WorkerProcess(beside, config_for(street, [{"id": "bad", "source": bad}])) as worker:
             status = worker.wait_until(lambda s: _good_are_done(s) and _bad_has_shown_itself(s))
     frames = {camera["id"]: camera["frames"] for camera in status["cameras"] if camera["id"] != "bad"}
-    assert frames == {f"good-{n}": 60 for n in range(GOOD)}
+    assert frames == {f"good-{n}": FRAMES for n in range(GOOD)}
     assert good_events(beside) == good_events(alone)
+
+
+def test_a_camera_that_ends_early_ends_no_other(tmp_path: Path, street: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(3):
+        cv2.imwrite(str(pictures / f"{number}.png"), np.zeros((90, 160, 3), np.uint8))
+    with WorkerProcess(tmp_path, config_for(street, [{"id": "short", "source": f"{pictures}/"}])) as worker:
+        assert worker.wait() == 0
+        frames = worker.wait_for_log(lambda entry: entry["event"] == "done")["frames"]
+    assert frames == {"short": 3} | {f"good-{n}": FRAMES for n in range(GOOD)}
 
 
 def _good_are_done(status: dict[str, Any]) -> bool:
     good = [camera for camera in status["cameras"] if camera["id"] != "bad"]
-    return len(good) == GOOD and all(camera["state"] == "ended" and camera["frames"] == 60 for camera in good)
+    return len(good) == GOOD and all(camera["state"] == "ended" and camera["frames"] == FRAMES for camera in good)
 
 
 def _bad_has_shown_itself(status: dict[str, Any]) -> bool:

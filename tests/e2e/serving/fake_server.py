@@ -1,0 +1,57 @@
+"""The real server over a model that takes a known time and answers without looking: `fake_server.py SECONDS --config FILE`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from inferfleet import logs
+from inferfleet.config.base import read
+from inferfleet.config.serve import LimitsConfig, ServedModel, ServeFile
+from inferfleet.serving.answers import ClassPrediction, PictureAnswer
+from inferfleet.serving.servable import About, Ask, Input
+from inferfleet.serving.server import Process, listen
+
+BATCHES = (1, 2, 4)
+
+
+class Sleeper:
+    """One device that takes so many seconds a batch; the class it tells is the picture's first byte."""
+
+    workers = 1
+    batch_sizes = BATCHES
+
+    def __init__(self, config: ServedModel, seconds: float) -> None:
+        self._seconds = seconds
+        self.about = About("classifier", config.version or "1", "0" * 64, ("any",), (1, 1), "fake", "cpu", "f32")
+
+    def prepare(self, picture: Input, name: str) -> int:
+        """Takes a picture's first byte."""
+        return int(picture[0]) if isinstance(picture, bytes) else 0
+
+    def run(self, prepared: Sequence[int], asks: Sequence[Ask]) -> list[PictureAnswer]:
+        """Takes its time."""
+        time.sleep(self._seconds)
+        return [PictureAnswer([ClassPrediction("any", 1.0, one)], 1, 1) for one in prepared]
+
+
+def main() -> None:
+    seconds, path = float(sys.argv[1]), Path(sys.argv[3])
+    logs.set_up("INFO")
+    config = read(path, ServeFile)
+    sockets = listen(config)
+    ports = [one.getsockname()[1] for one in sockets]
+    import structlog
+
+    structlog.get_logger().info("serving", port=ports[0], admin_port=ports[-1])
+
+    def load(model: ServedModel, _: LimitsConfig) -> Sleeper:
+        return Sleeper(model, seconds)
+
+    Process(config, sockets, load).run()
+
+
+if __name__ == "__main__":
+    main()
