@@ -6,9 +6,11 @@ Every figure is measured on the same clip with the same weights, each in a proce
 - engine alone: the detector on pictures that are already scaled, with the threads it asks for;
 - limit: where both share the cores, 1 / (1 / decode + 1 / engine);
 - own time: processor time of the worker, less that of decoding and of the engine, for each frame;
-- loop: OpenCV's VideoCapture and ONNX Runtime, camera after camera, as most scripts do it.
+- loop: OpenCV's VideoCapture and ONNX Runtime, camera after camera, as most scripts do it;
+- Ultralytics: its `stream=True` over the same files, when `ULTRALYTICS_PYTHON` names a Python that has it and the model
+  is one that it reads.
 
-Usage: `python benchmarks/worker.py [--clip FILE] [--model FILE] [--cameras 1,8,32] [--minutes 10]`.
+Usage: `python benchmarks/worker.py [--clip FILE] [--model FILE] [--cameras 1,8,32]`.
 """
 
 from __future__ import annotations
@@ -30,8 +32,6 @@ from rich.table import Table
 
 ENGINE_FRAMES = 400
 LOOP_FRAMES = 600
-FRAMES_AT_LEAST = 4000
-"""A worker run has about this many frames, so that start and end do not count."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,14 @@ def engine_alone(clip: Path, model: str, _cameras: int) -> Measured:
     import av
 
     from inferfleet.config.model import ModelConfig
-    from inferfleet.streams.picture import VideoPicture
+    from inferfleet.streams.picture import Scaler, VideoPicture
     from inferfleet.vision.loader import load_detector
 
     detector = load_detector(ModelConfig(path=model))
-    batch = detector.batch_sizes[-1]
+    batch, scaler = detector.batch_sizes[-1], Scaler()
     with av.open(str(clip)) as container:
         frames = [frame for frame, _ in zip(container.decode(video=0), range(64), strict=False)]
-        prepared = [detector.prepare(VideoPicture(frame)) for frame in frames]
+        prepared = [detector.prepare(VideoPicture(frame, scaler)) for frame in frames]
     detector.detect(prepared[:batch], 0.15)
     rounds = ENGINE_FRAMES // batch // detector.workers
 
@@ -110,8 +110,8 @@ def engine_alone(clip: Path, model: str, _cameras: int) -> Measured:
     return timed(work)
 
 
-def worker(clip: Path, model: str, cameras: int, repeats: int = 1) -> Measured:
-    """Runs the worker on the clip as so many complete cameras, `repeats` times through."""
+def worker(clip: Path, model: str, cameras: int) -> Measured:
+    """Runs the worker on the clip as so many complete cameras."""
     from inferfleet.config.base import validate
     from inferfleet.config.cameras import CamerasFile
     from inferfleet.config.source import parse
@@ -120,7 +120,7 @@ def worker(clip: Path, model: str, cameras: int, repeats: int = 1) -> Measured:
     with tempfile.TemporaryDirectory() as folder:
         config = {
             "models": {"m": model},
-            "cameras": [{"id": f"c{n}", "source": str(clip)} for n in range(cameras * repeats)],
+            "cameras": [{"id": f"c{n}", "source": str(clip)} for n in range(cameras)],
             "sinks": [{"file": "events.jsonl"}],
         }
         instance = Worker(validate(parse(json.dumps(config), "bench", {}), CamerasFile), base=Path(folder))
@@ -142,12 +142,9 @@ def loop(clip: Path, model: str, cameras: int) -> Measured:
     import numpy as np
     import onnxruntime
 
-    from inferfleet.config.model import ModelConfig
-    from inferfleet.vision.store import fetch
-
-    session = onnxruntime.InferenceSession(str(fetch(ModelConfig(path=model))), providers=["CPUExecutionProvider"])
+    file, width, height = model_file(model)
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     (first,) = session.get_inputs()
-    height, width = (side if isinstance(side, int) else 640 for side in first.shape[2:])
     captures = [cv2.VideoCapture(str(clip)) for _ in range(cameras)]
 
     def work() -> int:
@@ -168,6 +165,17 @@ def loop(clip: Path, model: str, cameras: int) -> Measured:
         return frames
 
     return timed(work)
+
+
+def model_file(model: str) -> tuple[Path, int, int]:
+    """Returns a model's file, and its input's width and height."""
+    import onnxruntime
+
+    from inferfleet.vision import store
+
+    file = store.fetch(model, None, store.cache_folder(os.environ)).path
+    shape = onnxruntime.InferenceSession(str(file)).get_inputs()[0].shape
+    return file, shape[3], shape[2]
 
 
 MEASURES: dict[str, Callable[[Path, str, int], Measured]] = {
@@ -194,6 +202,18 @@ def apart(what: str, clip: Path, model: str, cameras: int) -> Measured:
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
 
 
+def ultralytics(clip: Path, model: str, cameras: int) -> Measured | None:
+    """Measures Ultralytics, if it is there."""
+    python = os.environ.get("ULTRALYTICS_PYTHON")
+    if not python:
+        return None
+    file, width, height = model_file(model)
+    script = str(Path(__file__).with_name("peer_ultralytics.py"))
+    arguments = [str(clip), str(file), str(cameras), str(LOOP_FRAMES), f"[{height},{width}]"]
+    done = subprocess.run([python, script, *arguments], check=False, stdout=subprocess.PIPE, text=True)
+    return Measured(**json.loads(done.stdout.splitlines()[-1])) if done.returncode == 0 else None
+
+
 def compare(clip: Path, model: str, counts: list[int], console: Console) -> None:
     """Prints the worker beside its limit and beside the loop."""
     decode = apart("decode", clip, model, 8)
@@ -201,9 +221,10 @@ def compare(clip: Path, model: str, counts: list[int], console: Console) -> None
     limit = 1 / (1 / decode.rate + 1 / engine.rate)
     console.print(f"clip {clip.name}, model {model}")
     console.print(f"decode alone {decode.rate:.0f}/s, engine alone {engine.rate:.0f}/s, limit {limit:.0f}/s")
-    table = Table("cameras", "worker/s", "of limit", "own ms/frame", "loop/s", "worker / loop")
+    table = Table("cameras", "worker/s", "of limit", "own ms/frame", "loop/s", "worker / loop", "worker / Ultralytics")
     for count in counts:
         ours, theirs = apart("worker", clip, model, count), apart("loop", clip, model, count)
+        peer = ultralytics(clip, model, count)
         own = ours.cpu_each - decode.cpu_each - engine.cpu_each
         table.add_row(
             str(count),
@@ -212,6 +233,7 @@ def compare(clip: Path, model: str, counts: list[int], console: Console) -> None
             f"{own * 1000:.2f}",
             f"{theirs.rate:.0f}",
             f"{ours.rate / theirs.rate:.1f} x",
+            f"{ours.rate / peer.rate:.1f} x" if peer else "not there",
         )
     console.print(table)
 
