@@ -38,8 +38,7 @@ def openapi(config: ServeFile, names: tuple[str, ...]) -> dict[str, Any]:
         config: What is served, and whether a key is needed.
         names: The models' names.
     """
-    _, schemas = msgspec.json.schema_components([answers.SingleAnswer, answers.ManyAnswer], ref_template=_REFERENCE)
-    schemas["Problem"] = _problem_schema()
+    schemas = _answer_schemas() | {"Problem": _problem_schema()}
     secured: list[dict[str, list[str]]] = [{"key": []}, {"bearer": []}] if config.access.api_keys else []
     predict = _predict(config, secured)
     document: dict[str, Any] = {
@@ -194,6 +193,29 @@ def _responses(schema: dict[str, Any], problems: tuple[int, ...], media: str = "
 
 def _name(names: tuple[str, ...]) -> dict[str, Any]:
     return {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "enum": list(names)}}
+
+
+def _answer_schemas() -> dict[str, Any]:
+    """The answers; their lists of predictions hold one kind each, which msgspec's own schemas cannot say."""
+    kinds = (answers.ClassPrediction, answers.ObjectPrediction, answers.TextPrediction)
+    _, schemas = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
+    listed = [{"type": "array", "items": {"$ref": _REFERENCE.format(name=kind.__name__)}} for kind in kinds]
+    picture = {"predictions": {"anyOf": listed}, "width": {"type": "integer"}, "height": {"type": "integer"}}
+    source = {
+        "latency_seconds": {"type": "number", "description": "From the request's arrival to this answer."},
+        "model": {"type": "string"},
+        "model_version": {"type": "string"},
+    }
+    results = {"type": "array", "items": {"$ref": _REFERENCE.format(name="PictureAnswer")}}
+    return schemas | {
+        "PictureAnswer": _object("What is on one picture.", picture),
+        "SingleAnswer": _object("The answer to a request with one picture.", picture | source),
+        "ManyAnswer": _object("The answer to a request with a list of pictures.", {"results": results, **source}),
+    }
+
+
+def _object(description: str, properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "description": description, "properties": properties, "required": list(properties)}
 
 
 def _problem_schema() -> dict[str, Any]:
