@@ -17,6 +17,7 @@ from inferfleet.errors import InputError
 _SKIPPED = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", ".mypy_cache", ".ruff_cache", "asset"})
 _SUFFIXES = frozenset({".json", ".yaml", ".yml", ".sh", ".bash", ".md", ".markdown", ".template", ".py", ".txt"})
 _SHELL_LANGUAGES = frozenset({"bash", "sh", "shell", "zsh", "console"})
+_TEMPLATED = re.compile(r"(?<!\$)\{\{")
 _MAX_BYTES = 4 * 1024 * 1024
 _CFN_NOISE = ("manifest.json", "tree.json", "cdk.json", "package.json", "package-lock.json", "tsconfig.json")
 
@@ -210,7 +211,7 @@ def _read_content(document: Document, excerpt: Excerpt, name: str, kind: str, *,
         nodes = structured.read_all(excerpt)
     except structured.SyntaxProblem as error:
         # A guide's block may be cut short on purpose, and a Helm chart is not YAML yet.
-        if not lenient and "{{" not in excerpt.text and document.kind != "markdown":
+        if not lenient and not _TEMPLATED.search(excerpt.text) and document.kind != "markdown":
             document.problems.append((error.place, f"not valid {kind.upper()}: {error.problem}"))
         return
     for node in nodes:

@@ -10,7 +10,7 @@ import gzip
 import importlib.util
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -39,7 +39,25 @@ def service(name: str) -> ServiceModel | None:
         return None
     from botocore.model import ServiceModel
 
-    return ServiceModel(msgspec.json.decode(gzip.decompress(versions[-1].read_bytes())), name)
+    description = msgspec.json.decode(gzip.decompress(versions[-1].read_bytes()))
+    if name == "ecs":
+        _add_gpu_sharing(description["shapes"])
+    return ServiceModel(description, name)
+
+
+def _add_gpu_sharing(shapes: dict[str, Any]) -> None:
+    """Adds what ECS takes and botocore may not know yet: a part of a GPU, instead of a number of whole ones.
+
+    Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_SharingStrategy.html
+    """
+    requirement = shapes["ResourceRequirement"]
+    if "sharingStrategy" in requirement["members"]:
+        return
+    allocation = {"memory": {"shape": "Integer"}, "maxComputePercent": {"shape": "BoxedInteger"}}
+    shapes["NvidiaMpsAllocation"] = {"type": "structure", "required": ["memory"], "members": allocation}
+    shapes["SharingStrategy"] = {"type": "structure", "members": {"nvidiaMps": {"shape": "NvidiaMpsAllocation"}}}
+    requirement["members"]["sharingStrategy"] = {"shape": "SharingStrategy"}
+    requirement["required"] = ["type"]
 
 
 @cache

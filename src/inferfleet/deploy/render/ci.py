@@ -38,7 +38,9 @@ on:
   pull_request:
   push:
     branches: [main]
-concurrency: {{group: deploy-${{{{ github.ref }}}}, cancel-in-progress: false}}
+concurrency:
+  group: deploy-${{{{ github.ref }}}}
+  cancel-in-progress: false
 permissions:
   contents: read
   id-token: write

@@ -121,7 +121,7 @@ def _gpu(service: ResolvedService) -> list[dict[str, Any]]:
     if shared is None:
         return []
     part = {"nvidiaMps": {"memory": shared.memory, "maxComputePercent": shared.compute}}
-    return [{"type": "GPU", "value": "1", "sharingStrategy": part}]
+    return [{"type": "GPU", "sharingStrategy": part}]
 
 
 def _health_command(service: ResolvedService) -> tuple[str, ...]:
