@@ -206,7 +206,7 @@ def ec2_warning(event: Mapping[str, Any]) -> CapacityWarning | None:
 
 
 def scheduled(status: Mapping[str, Any]) -> Maintenance | None:
-    """The next scheduled event of an instance, from DescribeInstanceStatus; completed or cancelled ones do not count."""
+    """The next scheduled event of an instance, from DescribeInstanceStatus, unless completed or cancelled."""
     for event in status.get("Events", ()):
         text = str(event.get("Description", ""))
         if not text.startswith(("[Completed]", "[Canceled]")):

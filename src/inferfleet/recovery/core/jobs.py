@@ -9,7 +9,6 @@ intent that started it can start no more, and a listing made after that moment f
 """
 
 from collections import Counter
-from dataclasses import replace
 
 from inferfleet.recovery.core import nodes
 from inferfleet.recovery.core.model import (
@@ -28,6 +27,7 @@ from inferfleet.recovery.core.model import (
     Task,
     TaskRole,
     TaskStatus,
+    evolve,
 )
 from inferfleet.recovery.core.observations import IntentResult, JobSubmitted, Started
 from inferfleet.recovery.core.state import Draft, in_the_way
@@ -91,7 +91,7 @@ def _count(draft: Draft, job: Job, task: Task, before: Task | None) -> Job:
     up = task.status is TaskStatus.RUNNING or task.cause is StopCause.COMPLETED
     was_up = before is not None and before.status is TaskStatus.RUNNING
     return draft.put_job(
-        replace(
+        evolve(
             job,
             launched=job.launched + (before is None),
             running=job.running + (up and not was_up),
@@ -104,9 +104,7 @@ def _count(draft: Draft, job: Job, task: Task, before: Task | None) -> Job:
 def _maybe_up(draft: Draft, job: Job) -> None:
     if job.phase is not JobPhase.STARTING or job.running < job.size:
         return
-    draft.put_job(
-        replace(job, phase=JobPhase.RUNNING, since=draft.now, deadline=None, tries=0, incident="", missing=())
-    )
+    draft.put_job(evolve(job, phase=JobPhase.RUNNING, since=draft.now, deadline=None, tries=0, incident="", missing=()))
     draft.note(job.incident, f"generation {job.generation} is up", outcome="restarted")
 
 
@@ -145,7 +143,7 @@ def _suspect_node(draft: Draft, job: Job, task: Task) -> None:
 
 def _on_completed(draft: Draft, job: Job) -> None:
     if job.succeeded == job.size:
-        draft.put_job(replace(job, phase=JobPhase.COMPLETED, since=draft.now, deadline=None))
+        draft.put_job(evolve(job, phase=JobPhase.COMPLETED, since=draft.now, deadline=None))
         draft.note(job.incident, "completed", outcome="completed")
     else:
         _maybe_up(draft, job)
@@ -159,22 +157,22 @@ def fail(draft: Draft, job: Job, reason: str, at: float) -> None:
     now, policy = draft.now, draft.policy
     failed_at = at or now
     if job.phase is JobPhase.RUNNING and now - job.since >= policy.stable_after:
-        job = replace(job, attempts=0)
-    job = replace(job, failed_at=failed_at, reason=reason, since=now)
+        job = evolve(job, attempts=0)
+    job = evolve(job, failed_at=failed_at, reason=reason, since=now)
     if not job.incident:
         key = f"{job.id}.{job.seq + 1}"
         draft.open_incident(key, f"job {job.id}", reason)
-        job = replace(job, incident=key, seq=job.seq + 1)
+        job = evolve(job, incident=key, seq=job.seq + 1)
     else:
         draft.note(job.incident, reason)
     if policy.dry_run:
-        draft.put_job(replace(job, phase=JobPhase.FAILED, deadline=None))
+        draft.put_job(evolve(job, phase=JobPhase.FAILED, deadline=None))
         draft.note(job.incident, "dry run: would stop the gang and start it again", outcome="dry run")
     elif not draft.fleet.acting:
-        draft.put_job(replace(job, phase=JobPhase.HELD, deadline=None))
+        draft.put_job(evolve(job, phase=JobPhase.HELD, deadline=None))
         draft.note(job.incident, "held: automatic action is paused")
     else:
-        job = draft.put_job(replace(job, phase=JobPhase.STOPPING, deadline=now + policy.stop_deadline, tries=0))
+        job = draft.put_job(evolve(job, phase=JobPhase.STOPPING, deadline=now + policy.stop_deadline, tries=0))
         _cancel_start(draft, job)
         if job.live or not _start_is_over(draft, job):
             _stop(draft, job, reason)
@@ -191,10 +189,10 @@ def user_stop(draft: Draft, job: Job, at: float, reason: str) -> None:
     """A user's stop is final: the rest of the gang is stopped too, and nothing is restarted."""
     stopped_at = min(at or draft.now, job.user_stopped_at or float("inf"))
     if job.phase in FINAL_JOB_PHASES:
-        draft.put_job(replace(job, user_stopped_at=stopped_at))
+        draft.put_job(evolve(job, user_stopped_at=stopped_at))
         return
     job = draft.put_job(
-        replace(
+        evolve(
             job,
             phase=JobPhase.STOPPED,
             user_stopped_at=stopped_at,
@@ -215,9 +213,9 @@ def give_up(draft: Draft, job: Job, why: str) -> None:
     if not job.incident:
         key = f"{job.id}.{job.seq + 1}"
         draft.open_incident(key, f"job {job.id}", why)
-        job = replace(job, incident=key, seq=job.seq + 1)
+        job = evolve(job, incident=key, seq=job.seq + 1)
     job = draft.put_job(
-        replace(
+        evolve(
             job,
             phase=JobPhase.FAILED,
             since=draft.now,
@@ -250,7 +248,7 @@ def retry_by_hand(draft: Draft, job: Job) -> None:
     """`jobs retry`: a given-up or stopped job starts again with its attempts at 0."""
     if job.phase not in (JobPhase.FAILED, JobPhase.STOPPED) or job.live or not _start_is_over(draft, job):
         return
-    job = replace(job, attempts=0, failed_at=None, user_stopped_at=None)
+    job = evolve(job, attempts=0, failed_at=None, user_stopped_at=None)
     _wait(draft, job)
 
 
@@ -271,7 +269,7 @@ def try_start(draft: Draft, job: Job) -> None:
     assignment = tuple(placed[rank] for rank in range(job.size))
     generation = job.generation + 1
     job = draft.put_job(
-        replace(
+        evolve(
             job,
             phase=JobPhase.STARTING,
             generation=generation,
@@ -292,7 +290,7 @@ def try_start(draft: Draft, job: Job) -> None:
     )
     why = "submitted" if first else f"restart {job.attempts} of {draft.policy.job_attempts}: {job.reason}"
     request = draft.ask(IntentKind.START_GANG, job, why, ranks=tuple(enumerate(assignment)))
-    draft.put_job(replace(_now(draft, job), start_request=request))
+    draft.put_job(evolve(_now(draft, job), start_request=request))
     draft.note(job.incident, f"generation {generation} asked for on {len(set(assignment))} nodes")
 
 
@@ -366,7 +364,7 @@ def on_started(draft: Draft, job: Job, result: IntentResult) -> None:
     if job.tries + 1 >= draft.policy.start_tries:
         fail(draft, job, f"{len(missing)} ranks could not be placed in {job.tries + 1} tries: {why}", draft.now)
         return
-    draft.put_job(replace(job, missing=missing, tries=job.tries + 1, deadline=draft.now + draft.policy.retry_after))
+    draft.put_job(evolve(job, missing=missing, tries=job.tries + 1, deadline=draft.now + draft.policy.retry_after))
     draft.note(job.incident, f"{len(missing)} ranks could not be placed: {why}")
 
 
@@ -380,10 +378,10 @@ def retry_missing(draft: Draft, job: Job) -> None:
     ranks = tuple((rank, placed[rank]) for rank in job.missing)
     assignment = tuple(placed[rank] for rank in range(job.size))
     job = draft.put_job(
-        replace(job, assignment=assignment, missing=(), deadline=draft.now + draft.policy.start_deadline)
+        evolve(job, assignment=assignment, missing=(), deadline=draft.now + draft.policy.start_deadline)
     )
     request = draft.ask(IntentKind.START_GANG, job, f"try {job.tries + 1} for {len(ranks)} ranks", ranks=ranks)
-    draft.put_job(replace(_now(draft, job), start_request=request))
+    draft.put_job(evolve(_now(draft, job), start_request=request))
 
 
 def on_stop_result(draft: Draft, job: Job) -> None:
@@ -399,7 +397,7 @@ def on_deadline(draft: Draft, job: Job) -> None:
             release_hold(draft, job)
         case JobPhase.WAITING:
             if job.deadline is not None and draft.now >= job.deadline:
-                draft.put_job(replace(job, deadline=None))
+                draft.put_job(evolve(job, deadline=None))
                 _waited_long(draft, _now(draft, job))
             try_start(draft, _now(draft, job))
         case JobPhase.STARTING if job.missing:
@@ -416,7 +414,7 @@ def _waited_long(draft: Draft, job: Job) -> None:
     if not job.incident:
         key = f"{job.id}.{job.seq + 1}"
         draft.open_incident(key, f"job {job.id}", "no nodes")
-        job = draft.put_job(replace(job, incident=key, seq=job.seq + 1))
+        job = draft.put_job(evolve(job, incident=key, seq=job.seq + 1))
     call_person(
         draft,
         job,
@@ -431,14 +429,14 @@ def _chase(draft: Draft, job: Job) -> None:
     if not draft.fleet.acting and job.phase is JobPhase.STOPPING:
         return
     if not job.live and _start_is_over(draft, job):
-        draft.put_job(replace(job, deadline=None))
+        draft.put_job(evolve(job, deadline=None))
         if job.phase is JobPhase.STOPPING:
             _finish_stop(draft, job)
         return
-    job = draft.put_job(replace(job, tries=job.tries + 1, deadline=draft.now + draft.policy.stop_deadline))
+    job = draft.put_job(evolve(job, tries=job.tries + 1, deadline=draft.now + draft.policy.stop_deadline))
     _stop(draft, job, "its tasks have not stopped")
     if job.tries >= _STOP_TRIES and not _stuck_on_repairs(draft, job):
-        draft.put_job(replace(_now(draft, job), deadline=draft.now + draft.policy.capacity_deadline))
+        draft.put_job(evolve(_now(draft, job), deadline=draft.now + draft.policy.capacity_deadline))
         call_person(
             draft,
             _now(draft, job),
@@ -467,7 +465,7 @@ def _finish_stop(draft: Draft, job: Job) -> None:
         return
     start = draft.intent(job.start_request)
     if start is not None and not _start_is_over(draft, job):
-        draft.put_job(replace(job, deadline=start.lease_until))
+        draft.put_job(evolve(job, deadline=start.lease_until))
         return
     if start is not None and start.status is IntentStatus.CANCELLED and start.lease_until:
         looked_at = stop.at if stop is not None and stop.status is IntentStatus.DONE else 0.0
@@ -479,7 +477,7 @@ def _finish_stop(draft: Draft, job: Job) -> None:
 
 def _wait(draft: Draft, job: Job) -> None:
     job = draft.put_job(
-        replace(
+        evolve(
             job,
             phase=JobPhase.WAITING,
             since=draft.now,
@@ -494,7 +492,7 @@ def _wait(draft: Draft, job: Job) -> None:
 def _cancel_start(draft: Draft, job: Job) -> None:
     start = draft.intent(job.start_request)
     if start is not None and start.status not in SETTLED:
-        draft.put_intent(replace(start, status=IntentStatus.CANCELLED))
+        draft.put_intent(evolve(start, status=IntentStatus.CANCELLED))
 
 
 def _start_is_over(draft: Draft, job: Job) -> bool:
@@ -509,7 +507,7 @@ def _start_is_over(draft: Draft, job: Job) -> bool:
 
 def _stop(draft: Draft, job: Job, reason: str) -> None:
     request = draft.ask(IntentKind.STOP_GANG, _now(draft, job), reason)
-    draft.put_job(replace(_now(draft, job), stop_request=request))
+    draft.put_job(evolve(_now(draft, job), stop_request=request))
 
 
 def _now(draft: Draft, job: Job) -> Job:

@@ -7,8 +7,6 @@ in service ─► suspect ─► examining ─► in service
                         └────────► quarantined (a person)
 """
 
-from dataclasses import replace
-
 from inferfleet.recovery.core.ladder import budget_refusal, choose_rung, recent
 from inferfleet.recovery.core.model import (
     FINAL_JOB_PHASES,
@@ -23,6 +21,7 @@ from inferfleet.recovery.core.model import (
     Severity,
     Task,
     TaskRole,
+    evolve,
 )
 from inferfleet.recovery.core.observations import Diagnosed, Verdict
 from inferfleet.recovery.core.policy import DAY, HOUR, MINUTE
@@ -52,7 +51,7 @@ def suspect(draft: Draft, key: str, rung: Rung, reason: str, *, primary: bool = 
                 return
             node = _open(draft, node, reason)
             node = draft.put_node(
-                replace(
+                evolve(
                     node,
                     phase=NodePhase.SUSPECT,
                     rung=max(rung, Rung.EXAMINE),
@@ -69,16 +68,16 @@ def suspect(draft: Draft, key: str, rung: Rung, reason: str, *, primary: bool = 
             advance_suspect(draft, node)
         case NodePhase.SUSPECT:
             if rung > node.rung:
-                node = draft.put_node(replace(node, rung=rung, reason=reason))
+                node = draft.put_node(evolve(node, rung=rung, reason=reason))
                 draft.note(node.incident, reason)
                 advance_suspect(draft, node)
         case NodePhase.EXAMINING:
             if rung >= Rung.RESET_GPU and rung > node.rung:
-                draft.put_node(replace(node, rung=rung, reason=reason))
+                draft.put_node(evolve(node, rung=rung, reason=reason))
                 draft.note(node.incident, f"{reason}; the diagnosis under way cannot clear it")
         case NodePhase.CONDEMNED:
             if node.lost:
-                draft.put_node(replace(node, lost=False))
+                draft.put_node(evolve(node, lost=False))
                 draft.note(node.incident, reason)
         case _:
             pass
@@ -106,7 +105,7 @@ def examine(draft: Draft, node: Node, *, repaired: Rung = Rung.NONE) -> None:
     level = _level(draft, node, repaired)
     was_fenced = node.fenced
     node = draft.put_node(
-        replace(
+        evolve(
             node,
             phase=NodePhase.EXAMINING,
             rung=node.rung if again else Rung.EXAMINE,
@@ -121,7 +120,7 @@ def examine(draft: Draft, node: Node, *, repaired: Rung = Rung.NONE) -> None:
         _fence(draft, node, IntentKind.FENCE, f"to examine it: {node.reason}")
     when = "after its repair" if repaired else node.reason
     request = draft.ask(IntentKind.DIAGNOSE, _now(draft, node), f"level {level}: {when}", level=level)
-    draft.put_node(replace(_now(draft, node), request=request))
+    draft.put_node(evolve(_now(draft, node), request=request))
     draft.note(node.incident, f"fenced; diagnosis at level {level} asked for ({when})")
 
 
@@ -131,7 +130,7 @@ def on_diagnosed(draft: Draft, seen: Diagnosed) -> None:
     if node is None or node.phase is not NodePhase.EXAMINING or seen.request != node.request:
         return
     if seen.boot is not None:
-        node = draft.put_node(replace(node, boot=seen.boot))
+        node = draft.put_node(evolve(node, boot=seen.boot))
     if seen.verdict is not Verdict.INCONCLUSIVE and node.repaired and not _new_boot(node, node.boot):
         _inconclusive(draft, node, "nothing proves that the node has booted since it was repaired")
         return
@@ -157,15 +156,15 @@ def condemn(draft: Draft, node: Node, rung: Rung, reason: str) -> None:
     policy, now = draft.policy, draft.now
     was_fenced = node.fenced
     if node.repaired is Rung.NONE:
-        node = replace(node, offences=(*recent(node.offences, now, policy.node_window), now))
+        node = evolve(node, offences=(*recent(node.offences, now, policy.node_window), now))
         _count_fault(draft)
     choice = choose_rung(node, rung, policy, now)
     if choice.rung is Rung.PERSON:
-        node = draft.put_node(replace(node, reason=reason))
+        node = draft.put_node(evolve(node, reason=reason))
         quarantine(draft, node, f"{reason}; {choice.why}")
         return
     node = draft.put_node(
-        replace(
+        evolve(
             node,
             phase=NodePhase.CONDEMNED,
             rung=choice.rung,
@@ -211,13 +210,13 @@ def _begin_repair(draft: Draft, node: Node, phase: NodePhase, kind: IntentKind, 
         draft.set_fleet(replacements=(*recent(fleet.replacements, now, DAY), now))
     else:
         draft.set_fleet(reboots=(*recent(fleet.reboots, now, HOUR), now))
-        node = replace(node, reboots=(*recent(node.reboots, now, policy.node_window), now))
+        node = evolve(node, reboots=(*recent(node.reboots, now, policy.node_window), now))
     before = node.boot.id if node.boot else ""
     node = draft.put_node(
-        replace(node, phase=phase, since=now, deadline=deadline, boot_before=before, acted_at=now, tries=0)
+        evolve(node, phase=phase, since=now, deadline=deadline, boot_before=before, acted_at=now, tries=0)
     )
     request = draft.ask(kind, node, node.reason, tasks=dying, boot_before=before)
-    draft.put_node(replace(_now(draft, node), request=request))
+    draft.put_node(evolve(_now(draft, node), request=request))
     draft.note(node.incident, f"{kind} asked for")
 
 
@@ -232,7 +231,7 @@ def on_boot(draft: Draft, node: Node, boot: Boot | None, *, connected: bool, was
 
 def on_reset_done(draft: Draft, node: Node) -> None:
     """Examines a node whose GPUs were reset; the boot stays the same one, so there is no new one to wait for."""
-    examine(draft, replace(node, boot_before="", acted_at=0.0), repaired=Rung.RESET_GPU)
+    examine(draft, evolve(node, boot_before="", acted_at=0.0), repaired=Rung.RESET_GPU)
 
 
 def stand_back(draft: Draft, node: Node) -> None:
@@ -241,7 +240,7 @@ def stand_back(draft: Draft, node: Node) -> None:
         quarantine(draft, node, "it could not be replaced")
         return
     draft.put_node(
-        replace(
+        evolve(
             node,
             phase=NodePhase.CONDEMNED,
             deadline=draft.now + draft.policy.condemned_deadline,
@@ -265,7 +264,7 @@ def escalate(draft: Draft, node: Node, why: str) -> None:
         quarantine(draft, node, why)
         return
     done = Rung.RESET_GPU if node.phase is NodePhase.RESETTING else Rung.REBOOT
-    condemn(draft, replace(node, repaired=done), Rung.REBOOT, why)
+    condemn(draft, evolve(node, repaired=done), Rung.REBOOT, why)
 
 
 def quarantine(draft: Draft, node: Node, why: str) -> None:
@@ -274,7 +273,7 @@ def quarantine(draft: Draft, node: Node, why: str) -> None:
         node = _open(draft, node, why)
     was_fenced = node.fenced
     node = draft.put_node(
-        replace(node, phase=NodePhase.QUARANTINED, since=draft.now, deadline=None, request="", reason=why)
+        evolve(node, phase=NodePhase.QUARANTINED, since=draft.now, deadline=None, request="", reason=why)
     )
     if not was_fenced:
         _fence(draft, node, IntentKind.FENCE, why)
@@ -300,7 +299,7 @@ def call_person(draft: Draft, node: Node, *, what: str, todo: str) -> None:
 def retire(draft: Draft, node: Node, why: str) -> None:
     """The instance is gone."""
     draft.put_node(
-        replace(node, phase=NodePhase.RETIRED, deadline=None, since=draft.now, disconnected_at=None, request="")
+        evolve(node, phase=NodePhase.RETIRED, deadline=None, since=draft.now, disconnected_at=None, request="")
     )
     draft.note(node.incident, why, outcome="replaced" if node.phase is NodePhase.REPLACING else "gone")
 
@@ -310,19 +309,19 @@ def leave(draft: Draft, node: Node, rung: Rung, reason: str, deadline: float) ->
     if node.phase is not NodePhase.IN_SERVICE or draft.policy.dry_run:
         return
     node = _open(draft, node, reason)
-    draft.put_node(replace(node, phase=NodePhase.LEAVING, rung=rung, reason=reason, since=draft.now, deadline=deadline))
+    draft.put_node(evolve(node, phase=NodePhase.LEAVING, rung=rung, reason=reason, since=draft.now, deadline=deadline))
 
 
 def fence_by_hand(draft: Draft, node: Node, who: str) -> None:
     """`recovery drain`: nothing new starts there, and no repair begins, until a person returns it."""
-    node = replace(node, keep_out=True)
+    node = evolve(node, keep_out=True)
     if node.phase in (NodePhase.IN_SERVICE, NodePhase.SUSPECT, NodePhase.LEAVING, NodePhase.CONDEMNED):
         reason = f"drained by {who or 'a person'}"
         was_fenced = node.fenced
         if not node.incident:
             node = _open(draft, node, reason)
         node = draft.put_node(
-            replace(node, phase=NodePhase.QUARANTINED, since=draft.now, deadline=None, request="", reason=reason)
+            evolve(node, phase=NodePhase.QUARANTINED, since=draft.now, deadline=None, request="", reason=reason)
         )
         if not was_fenced:
             _fence(draft, node, IntentKind.FENCE, reason)
@@ -334,7 +333,7 @@ def fence_by_hand(draft: Draft, node: Node, who: str) -> None:
 def return_by_hand(draft: Draft, node: Node, who: str) -> None:
     """`recovery return`: back to service by way of a passing diagnosis."""
     reason = f"returned by {who or 'a person'}"
-    node = replace(node, keep_out=False, reason=reason, offences=(), reboots=(), suspicions=(), repaired=Rung.NONE)
+    node = evolve(node, keep_out=False, reason=reason, offences=(), reboots=(), suspicions=(), repaired=Rung.NONE)
     if node.phase is NodePhase.QUARANTINED:
         if not node.incident:
             node = _open(draft, node, reason)
@@ -359,9 +358,7 @@ def on_diagnose_failed(draft: Draft, node: Node, why: str) -> None:
 def dismiss(draft: Draft, node: Node, why: str) -> None:
     """Lets a suspect go that was never fenced."""
     draft.put_node(
-        replace(
-            node, phase=NodePhase.IN_SERVICE, rung=Rung.NONE, reason="", since=draft.now, deadline=None, incident=""
-        )
+        evolve(node, phase=NodePhase.IN_SERVICE, rung=Rung.NONE, reason="", since=draft.now, deadline=None, incident="")
     )
     draft.note(node.incident, why, outcome="dismissed")
     draft.freed = True
@@ -406,7 +403,7 @@ def _is_lost(draft: Draft, node: Node, task: Task) -> bool:
 
 def _release(draft: Draft, node: Node, detail: str) -> None:
     incident = node.incident
-    certified = replace(
+    certified = evolve(
         node,
         since=draft.now,
         deadline=None,
@@ -416,12 +413,12 @@ def _release(draft: Draft, node: Node, detail: str) -> None:
         certified_at=draft.now,
     )
     if node.keep_out:
-        draft.put_node(replace(certified, phase=NodePhase.QUARANTINED))
+        draft.put_node(evolve(certified, phase=NodePhase.QUARANTINED))
         draft.note(incident, "diagnosis passed; it stays fenced, as a person asked")
         return
     healed = node.repaired is not Rung.NONE
     node = draft.put_node(
-        replace(
+        evolve(
             certified,
             phase=NodePhase.IN_SERVICE,
             rung=Rung.NONE,
@@ -433,7 +430,7 @@ def _release(draft: Draft, node: Node, detail: str) -> None:
         )
     )
     request = draft.ask(IntentKind.UNFENCE, node, f"diagnosis passed {detail}".strip(), incident=incident)
-    draft.put_node(replace(_now(draft, node), fence_request=request))
+    draft.put_node(evolve(_now(draft, node), fence_request=request))
     draft.note(incident, "diagnosis passed; back in service", outcome="repaired" if healed else "healthy")
     draft.freed = True
 
@@ -444,9 +441,9 @@ def _inconclusive(draft: Draft, node: Node, why: str) -> None:
         if node.rung >= Rung.RESET_GPU:
             condemn(draft, node, node.rung, f"{node.reason}; and {tries} diagnoses were inconclusive: {why}")
         else:
-            quarantine(draft, replace(node, tries=tries), f"{tries} diagnoses were inconclusive, the last: {why}")
+            quarantine(draft, evolve(node, tries=tries), f"{tries} diagnoses were inconclusive, the last: {why}")
         return
-    draft.put_node(replace(node, tries=tries, request="", deadline=draft.now + draft.policy.retry_after))
+    draft.put_node(evolve(node, tries=tries, request="", deadline=draft.now + draft.policy.retry_after))
     draft.note(node.incident, f"diagnosis {tries} was inconclusive: {why}")
 
 
@@ -494,13 +491,13 @@ def _open(draft: Draft, node: Node, cause: str) -> Node:
         return node
     key = f"{node.id}.{node.seq + 1}"
     draft.open_incident(key, f"node {node.id}", cause)
-    return draft.put_node(replace(node, incident=key, seq=node.seq + 1))
+    return draft.put_node(evolve(node, incident=key, seq=node.seq + 1))
 
 
 def _would(draft: Draft, node: Node, rung: Rung, reason: str) -> None:
     """Dry run: records what would be done, and does nothing."""
     key = f"{node.id}.{node.seq + 1}"
-    draft.put_node(replace(node, seq=node.seq + 1))
+    draft.put_node(evolve(node, seq=node.seq + 1))
     draft.open_incident(key, f"node {node.id}", reason)
     step = "examine it" if rung < Rung.RESET_GPU else f"fence it and {rung.name.lower()}"
     draft.note(key, f"dry run: would {step}", outcome="dry run")
@@ -508,7 +505,7 @@ def _would(draft: Draft, node: Node, rung: Rung, reason: str) -> None:
 
 def _fence(draft: Draft, node: Node, kind: IntentKind, reason: str) -> None:
     request = draft.ask(kind, _now(draft, node), reason)
-    draft.put_node(replace(_now(draft, node), fence_request=request))
+    draft.put_node(evolve(_now(draft, node), fence_request=request))
 
 
 def _now(draft: Draft, node: Node) -> Node:

@@ -1,7 +1,6 @@
 """The reducer: one observation in, one decision out; the same view, observation, policy and time decide the same."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from inferfleet.recovery.core import jobs, nodes
 from inferfleet.recovery.core.model import (
@@ -17,6 +16,7 @@ from inferfleet.recovery.core.model import (
     Task,
     TaskRole,
     TaskStatus,
+    evolve,
 )
 from inferfleet.recovery.core.observations import (
     CapacityWarning,
@@ -84,11 +84,9 @@ def _on_task_seen(draft: Draft, seen: TaskSeen) -> None:
         return
     if before is None and seen.status is TaskStatus.STOPPED and _is_history(draft, seen):
         return
-    task = as_task(seen, draft.now)
-    if before is not None:
-        task = _merge(before, task)
-        if task == before:
-            return
+    task = as_task(seen, draft.now) if before is None else _merge(before, seen)
+    if task == before:
+        return
     _record_task(draft, task, before)
 
 
@@ -112,19 +110,24 @@ def _is_history(draft: Draft, seen: TaskSeen) -> bool:
     return job is None or seen.generation != job.generation
 
 
-def _merge(before: Task, after: Task) -> Task:
+def _merge(before: Task, seen: TaskSeen) -> Task:
     """What was known of a task stays known when a later sight of it says less."""
-    return replace(
-        after,
-        node=after.node or before.node,
-        role=before.role if after.role is TaskRole.STANDALONE else after.role,
-        owner=after.owner or before.owner,
-        generation=after.generation or before.generation,
-        rank=after.rank or before.rank,
-        gpus=after.gpus or before.gpus,
-        gpu_ids=after.gpu_ids or before.gpu_ids,
-        version=max(after.version, before.version),
+    known = before.role is not TaskRole.STANDALONE
+    return Task(
+        id=before.id,
+        node=before.node or seen.node,
+        role=before.role if known else seen.role,
+        owner=before.owner or seen.owner,
+        generation=before.generation or seen.generation,
+        rank=before.rank or seen.rank,
+        status=seen.status,
+        version=max(seen.version, before.version),
+        gpus=seen.gpus or before.gpus,
+        gpu_ids=seen.gpu_ids or before.gpu_ids,
         seen_at=before.seen_at,
+        cause=seen.cause,
+        exit_code=seen.exit_code,
+        stopped_at=seen.stopped_at,
     )
 
 
@@ -163,7 +166,7 @@ def _on_task_gone(draft: Draft, seen: TaskGone) -> None:
     job = draft.job(task.owner)
     ours = job is not None and (job.phase is JobPhase.STOPPING or job.generation != task.generation)
     cause = StopCause.CAPACITY if lost_with_node else StopCause.OURS if ours else StopCause.UNKNOWN
-    _record_task(draft, replace(task, status=TaskStatus.STOPPED, cause=cause, stopped_at=draft.now), task)
+    _record_task(draft, evolve(task, status=TaskStatus.STOPPED, cause=cause, stopped_at=draft.now), task)
 
 
 def _on_node_seen(draft: Draft, seen: NodeSeen) -> None:
@@ -174,7 +177,7 @@ def _on_node_seen(draft: Draft, seen: NodeSeen) -> None:
     if node.phase is NodePhase.RETIRED or (seen.version and seen.version < node.version):
         return
     was_away = not node.connected
-    changed = replace(
+    changed = evolve(
         node,
         version=max(node.version, seen.version),
         container_instance=seen.container_instance or node.container_instance,
@@ -235,7 +238,7 @@ def _on_node_gone(draft: Draft, seen: NodeGone) -> None:
         return
     nodes.retire(draft, node, "the instance is gone")
     for task in draft.live_on(seen.node):
-        stopped = replace(task, status=TaskStatus.STOPPED, cause=StopCause.CAPACITY, stopped_at=draft.now)
+        stopped = evolve(task, status=TaskStatus.STOPPED, cause=StopCause.CAPACITY, stopped_at=draft.now)
         _record_task(draft, stopped, task)
 
 
@@ -307,7 +310,7 @@ def _on_intent_result(draft: Draft, seen: IntentResult) -> None:
     for task in seen.seen:
         _on_task_seen(draft, task)
     status = IntentStatus.DONE if seen.ok else IntentStatus.FAILED
-    draft.put_intent(replace(intent, status=status, outcome=seen.detail))
+    draft.put_intent(evolve(intent, status=status, outcome=seen.detail))
     if intent.job:
         job = draft.job(intent.job)
         if job is not None:
@@ -323,7 +326,7 @@ def _on_job_result(draft: Draft, job: Job, kind: IntentKind, generation: int, se
         return
     for started in seen.tasks:
         if draft.task(started.id) is None:
-            task = replace(jobs.started_as_seen(job, started), seen_at=draft.now)
+            task = evolve(jobs.started_as_seen(job, started), seen_at=draft.now)
             _record_task(draft, task, None)
     job = draft.job(job.id) or job
     if kind is IntentKind.START_GANG:
@@ -392,7 +395,7 @@ def _node_deadline(draft: Draft, node: Node) -> None:
         if node.impaired:
             why += " and EC2's status checks fail"
         fail_jobs_on(draft, node.id, why, draft.now)
-        lost = draft.put_node(replace(draft.node(node.id) or node, lost=True))
+        lost = draft.put_node(evolve(draft.node(node.id) or node, lost=True))
         rung = Rung.REPLACE if node.impaired and node.replaceable and draft.policy.allow_replace else Rung.REBOOT
         if node.phase is NodePhase.EXAMINING:
             nodes.condemn(draft, lost, rung, why)
@@ -428,7 +431,7 @@ def _suspect_deadline(draft: Draft, node: Node, *, late: bool) -> None:
         nodes.dismiss(draft, node, "let go: it was never idle for a diagnosis, and nothing speaks against its GPUs")
         return
     if late:
-        draft.put_node(replace(node, deadline=draft.now + draft.policy.suspect_deadline))
+        draft.put_node(evolve(node, deadline=draft.now + draft.policy.suspect_deadline))
         what = f"node {node.id} is at fault but cannot be fenced: {draft.fleet.fenced} nodes are fenced already"
         nodes.call_person(
             draft, node, what=what, todo="return or terminate quarantined nodes, or raise max_fenced_share"
@@ -440,7 +443,7 @@ def _condemned_deadline(draft: Draft, node: Node, *, late: bool) -> None:
     nodes.advance_condemned(draft, node)
     after = draft.node(node.id) or node
     if late and after.phase is NodePhase.CONDEMNED:
-        draft.put_node(replace(after, deadline=None))
+        draft.put_node(evolve(after, deadline=None))
         what = f"node {node.id} waits for {node.rung.name.lower()}: it is not empty, or budgets are used up"
         nodes.call_person(
             draft, draft.node(node.id) or after, what=what, todo="stop what runs there, or raise the limits"
@@ -454,7 +457,7 @@ def _leaving_deadline(draft: Draft, node: Node) -> None:
     if node.rung is Rung.NONE:
         nodes.suspect(draft, node.id, Rung.EXAMINE, f"{node.reason}, yet the instance is still there")
     elif nodes.busy(draft, node.id):
-        draft.put_node(replace(node, deadline=draft.now + draft.policy.stop_deadline))
+        draft.put_node(evolve(node, deadline=draft.now + draft.policy.stop_deadline))
         fail_jobs_on(draft, node.id, node.reason, draft.now)
     else:
         _leave_when_idle(draft, node)

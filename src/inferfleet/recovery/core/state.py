@@ -5,7 +5,7 @@ without touching it, so a decision is a value: it can be stored in one transacti
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from inferfleet.recovery.core.model import (
@@ -23,6 +23,7 @@ from inferfleet.recovery.core.model import (
     Step,
     Task,
     TaskRole,
+    evolve,
 )
 from inferfleet.recovery.core.policy import Policy
 
@@ -261,7 +262,7 @@ class Draft:
 
     def set_fleet(self, **changes: Any) -> None:
         """Changes the fleet's record."""
-        self.changes.fleet = replace(self.fleet, **changes)
+        self.changes.fleet = evolve(self.fleet, **changes)
 
     def node(self, key: str) -> Node | None:
         """A node, as changed so far."""
@@ -312,13 +313,13 @@ class Draft:
         """Records an intent about a node, a job or the fleet, and returns its id, which counts up with the subject."""
         if isinstance(subject, Node):
             seq = subject.seq + 1
-            self.put_node(replace(self.node(subject.id) or subject, seq=seq))
+            self.put_node(evolve(self.node(subject.id) or subject, seq=seq))
             key = f"{kind}:{subject.id}:{seq}"
             details.setdefault("node", subject.id)
             details.setdefault("incident", subject.incident)
         elif isinstance(subject, Job):
             seq = subject.seq + 1
-            self.put_job(replace(self.job(subject.id) or subject, seq=seq))
+            self.put_job(evolve(self.job(subject.id) or subject, seq=seq))
             key = f"{kind}:{subject.id}:{seq}"
             details.setdefault("job", subject.id)
             details.setdefault("generation", subject.generation)
@@ -344,7 +345,7 @@ class Draft:
         steps = (*found.steps, Step(self.now, text))
         if len(steps) > _STEPS_KEPT:
             steps = (*steps[:2], *steps[-(_STEPS_KEPT - 2) :])
-        self.changes.incidents[key] = replace(
+        self.changes.incidents[key] = evolve(
             found,
             steps=steps,
             closed_at=self.now if outcome else found.closed_at,
