@@ -184,6 +184,15 @@ def test_the_workers_camera_reads_a_stream(kvs, clip):
         while (frame := mailbox.take()) is not None:
             frames.append(frame)
         assert len(frames) == 60 or ready.wait(60), (len(frames), reader.status)
-    assert reader.status.state == "running"
+    status = reader.status
+    assert (status.state, status.error) == ("running", None)
+    assert status.behind is not None
+    kvs.fault("busy:call=GetMedia,times=0")
+    kvs.fault("cut:call=GetMedia")
+    until = time.monotonic() + 60
+    while reader.status.state != "reconnecting":
+        assert time.monotonic() < until, reader.status
+        time.sleep(0.02)
+    assert "another reader holds them" in (reader.status.error or "") or "broke" in (reader.status.error or "")
     assert reader.stop()
     assert [frame.time.timestamp() for frame in frames] == pytest.approx([START + n / 10 for n in range(60)])

@@ -24,7 +24,7 @@ from inferfleet.errors import InputError
 from inferfleet.streams.frame import Frame
 from inferfleet.streams.mailbox import Mailbox
 from inferfleet.streams.sources import factory
-from inferfleet.streams.sources.base import Source, SourceError, StalledError
+from inferfleet.streams.sources.base import SelfHealing, Source, SourceError, StalledError
 
 CameraState = Literal["starting", "running", "reconnecting", "stalled", "ended", "failed", "stopped"]
 _RATE_FRAMES = 64
@@ -47,6 +47,7 @@ class CameraStatus:
         last_received: When the last frame was decoded, in seconds of `time.monotonic()`.
         reconnects: How often the source had to be opened again.
         fps: Frames a second, over the last 64 frames.
+        behind: How far the source is behind the newest that it could give, in seconds; None where it cannot tell.
     """
 
     camera: str
@@ -58,6 +59,7 @@ class CameraStatus:
     last_received: float | None = None
     reconnects: int = 0
     fps: float = 0.0
+    behind: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,16 +169,19 @@ class CameraReader:
         """What is known now."""
         with self._lock:
             source, last = self._source, self._last
+            healing = source if isinstance(source, SelfHealing) else None
+            trouble = healing.trouble if healing is not None else None
             return CameraStatus(
                 camera=self._camera,
-                state=self._state,
-                error=self._error,
+                state="reconnecting" if trouble and self._state == "running" else self._state,
+                error=trouble or self._error,
                 frames=self._frames,
                 skipped=self._skipped + (source.skipped if source is not None else 0),
                 last_frame_time=last.time if last else None,
                 last_received=last.received if last else None,
-                reconnects=self._reconnects,
+                reconnects=self._reconnects + (healing.retries if healing is not None else 0),
                 fps=self._rate(),
+                behind=healing.behind if healing is not None else None,
             )
 
     def _rate(self) -> float:

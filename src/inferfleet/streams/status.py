@@ -33,6 +33,7 @@ class CameraReport(msgspec.Struct, frozen=True):
         skipped: Frames that `fps_target` left undecoded or that were damaged.
         reconnects: How often the source was opened again.
         last_frame_time: Capture time of the last frame.
+        behind_seconds: How far its source is behind the newest that it could give; None where it cannot tell.
     """
 
     id: str
@@ -47,6 +48,7 @@ class CameraReport(msgspec.Struct, frozen=True):
     skipped: int
     reconnects: int
     last_frame_time: datetime | None
+    behind_seconds: float | None = None
 
 
 class WorkerReport(msgspec.Struct, frozen=True):
@@ -99,6 +101,7 @@ def report_camera(lane: Lane, fps: float, drops: Mapping[str, int]) -> CameraRep
         skipped=reader.skipped,
         reconnects=reader.reconnects,
         last_frame_time=lane.seen.frame.time if lane.seen else None,
+        behind_seconds=reader.behind,
     )
 
 
@@ -109,6 +112,9 @@ def scrape(report: WorkerReport) -> Iterable[Metric]:
     )
     seen = GaugeMetricFamily(
         "inferfleet_camera_last_frame_timestamp_seconds", "Capture time of the last frame.", labels=["camera"]
+    )
+    behind = GaugeMetricFamily(
+        "inferfleet_camera_behind_seconds", "How far the source is behind its newest.", labels=["camera"]
     )
     reconnects = CounterMetricFamily(
         "inferfleet_camera_reconnects", "Times the source was reopened.", labels=["camera"]
@@ -122,10 +128,12 @@ def scrape(report: WorkerReport) -> Iterable[Metric]:
             state.add_metric([camera.id, name], float(camera.state == name))
         if camera.last_frame_time:
             seen.add_metric([camera.id], camera.last_frame_time.timestamp())
+        if camera.behind_seconds is not None:
+            behind.add_metric([camera.id], camera.behind_seconds)
         reconnects.add_metric([camera.id], camera.reconnects)
         skipped.add_metric([camera.id], camera.skipped)
         displaced.add_metric([camera.id], camera.drops.get("newer_frame", 0))
-    yield from (state, seen, reconnects, skipped, displaced)
+    yield from (state, seen, behind, reconnects, skipped, displaced)
     yield GaugeMetricFamily("inferfleet_spool_bytes", "Size of the spool.", value=report.spool_bytes)
     backlog = GaugeMetricFamily("inferfleet_sink_backlog_events", "Events a sink has not got yet.", labels=["sink"])
     oldest = GaugeMetricFamily("inferfleet_sink_lag_seconds", "Age of the oldest of them.", labels=["sink"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import os
 import socket
@@ -64,15 +65,12 @@ class MiniStack:
                 time.sleep(0.05)
 
     def stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()
+        self._process.wait()
         self._log.close()
 
 
+@functools.cache
 def client(service: str, url: str, key: str = "test", secret: str = "test") -> Any:
     import boto3
 

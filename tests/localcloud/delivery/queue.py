@@ -25,9 +25,10 @@ class Queue:
         deadline = time.monotonic() + PATIENCE
         while True:
             got = self._api.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages", [])
-            for message in got:
-                bodies.append(message["Body"])
-                self._api.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+            bodies += [message["Body"] for message in got]
+            if got:
+                entries = [{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(got)]
+                self._api.delete_message_batch(QueueUrl=self._url, Entries=entries)
             if not got and len(bodies) >= count:
                 return bodies
             assert time.monotonic() < deadline, f"{len(bodies)} of {count} messages"

@@ -14,7 +14,7 @@ from tests.localcloud.delivery.cloud import REGION, Forward, MiniStack, Proxy, R
 from tests.localcloud.delivery.support import deliver, sink
 from tests.unit.streams.delivery.support import make_item
 
-ITEMS: list[Item] = [make_item(camera, frame) for frame in range(30) for camera in ("gate", "yard")]
+ITEMS: list[Item] = [make_item(camera, frame) for frame in range(12) for camera in ("gate", "yard")]
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_what_fails_alone_is_retried(tmp_path: Path, ministack: MiniStack, proxy
             return Response(400, b'{"__type": "ThrottlingException", "message": "slow down"}')
         return None
 
-    proxy.rules.append(times(40, some_throttled))
+    proxy.rules.append(times(16, some_throttled))
     deliver(tmp_path, sink("dynamodb", proxy.url, table=table), ITEMS)
     assert set(rows(ministack, table)) == {item.event.id for item in ITEMS}
 

@@ -12,7 +12,7 @@ from tests.localcloud.delivery.queue import Queue
 from tests.localcloud.delivery.support import deliver, sink
 from tests.unit.streams.delivery.support import make_item
 
-ITEMS = [make_item(camera, frame) for frame in range(12) for camera in ("gate", "yard")]
+ITEMS = [make_item(camera, frame) for frame in range(7) for camera in ("gate", "yard")]
 
 
 @pytest.fixture

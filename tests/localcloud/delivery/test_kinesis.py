@@ -15,8 +15,8 @@ from tests.localcloud.delivery.cloud import Forward, MiniStack, Proxy, Request, 
 from tests.localcloud.delivery.support import deliver, sink
 from tests.unit.streams.delivery.support import make_item
 
-CAMERAS = [f"camera-{n}" for n in range(5)]
-ITEMS: list[Item] = [make_item(camera, frame) for frame in range(20) for camera in CAMERAS]
+CAMERAS = [f"camera-{n}" for n in range(4)]
+ITEMS: list[Item] = [make_item(camera, frame) for frame in range(12) for camera in CAMERAS]
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def assert_all_in_order(found: list[tuple[str, Event]]) -> None:
     assert all(key == event.subject for key, event in found)
     for camera in CAMERAS:
         frames = [event.data.position.frame for key, event in found if key == camera]
-        assert frames == list(range(20)), camera
+        assert frames == list(range(12)), camera
 
 
 def some_fail(request: Request, forward: Forward) -> Response | None:
@@ -94,7 +94,7 @@ def test_events_are_records_in_order_for_each_camera(tmp_path: Path, ministack: 
 def test_refused_records_alone_are_retried_and_cameras_keep_their_order(
     tmp_path: Path, ministack: MiniStack, proxy: Proxy, stream: str
 ) -> None:
-    proxy.rules.append(times(15, some_fail))
+    proxy.rules.append(times(10, some_fail))
     deliver(tmp_path, sink("kinesis", proxy.url, stream=stream), ITEMS)
     assert_all_in_order(records(ministack, stream))
 

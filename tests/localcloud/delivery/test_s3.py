@@ -77,9 +77,9 @@ def test_uploads_that_fail_are_retried(tmp_path: Path, ministack: MiniStack, pro
             return Response(503, b"<Error><Code>SlowDown</Code><Message>Reduce your rate</Message></Error>", "text/xml")
         return None
 
-    proxy.rules.append(times(30, slow_down))
-    deliver(tmp_path, sink("s3", proxy.url, bucket=bucket), [picture(n) for n in range(40)])
-    assert keys(ministack, bucket) == {f"gate/{n}.jpg" for n in range(40)}
+    proxy.rules.append(times(12, slow_down))
+    deliver(tmp_path, sink("s3", proxy.url, bucket=bucket), [picture(n) for n in range(20)])
+    assert keys(ministack, bucket) == {f"gate/{n}.jpg" for n in range(20)}
 
 
 def test_an_event_whose_picture_failed_is_named(ministack: MiniStack, proxy: Proxy, bucket: str) -> None:

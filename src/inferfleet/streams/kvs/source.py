@@ -73,6 +73,16 @@ class KvsReader:
         return self._client.progress.behind_s
 
     @property
+    def trouble(self) -> str | None:
+        """What has kept it from reading since the last fragment; None when nothing has."""
+        return self._client.progress.error
+
+    @property
+    def retries(self) -> int:
+        """How often something went wrong and it connected again."""
+        return sum(self._client.progress.failures.values())
+
+    @property
     def progress(self) -> Progress:
         """What is known of the reading."""
         return self._client.progress

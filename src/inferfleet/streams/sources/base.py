@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from inferfleet.errors import OutsideError
 from inferfleet.streams.frame import Frame
@@ -41,3 +41,20 @@ class Source(Protocol):
     @property
     def is_live(self) -> bool:
         """Whether the source never ends by itself, so that an end is a lost connection."""
+
+
+@runtime_checkable
+class SelfHealing(Protocol):
+    """A source that connects again by itself, and says how it is meanwhile."""
+
+    @property
+    def behind(self) -> float | None:
+        """How far the last frame's part was behind the newest that there is, in seconds; None before the first."""
+
+    @property
+    def trouble(self) -> str | None:
+        """What has kept it from reading since the last frame; None when nothing has."""
+
+    @property
+    def retries(self) -> int:
+        """How often something went wrong and it connected again."""
