@@ -16,7 +16,8 @@ from numpy.lib.format import open_memmap
 
 from inferfleet.demo.figure import CLASSES
 from inferfleet.demo.random_scenes import SECONDS, random_scene
-from inferfleet.demo.scene import TruthObject, render
+from inferfleet.demo.scene import render
+from inferfleet.demo.truth import TruthObject
 
 WIDTH, HEIGHT = 640, 360
 SHRINK = 2.0

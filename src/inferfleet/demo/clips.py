@@ -16,7 +16,8 @@ from inferfleet.demo.camera import Camera
 from inferfleet.demo.casting import Cast, cast_actors
 from inferfleet.demo.layout import Layout
 from inferfleet.demo.light import LightName, WeatherName
-from inferfleet.demo.scene import Scene, TruthObject, render
+from inferfleet.demo.scene import Scene, render
+from inferfleet.demo.truth import TruthObject
 
 
 @dataclass(frozen=True)

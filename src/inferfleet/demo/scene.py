@@ -7,30 +7,24 @@ scene's seed and the time asked for, so the same frame is drawn twice alike.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from inferfleet.demo.backdrop import draw_backdrop
 from inferfleet.demo.brush import Brush, Picture, darken
 from inferfleet.demo.camera import NEAR, Array, Camera
-from inferfleet.demo.figure import ClassName, Look, Pose
+from inferfleet.demo.figure import Look, Pose
 from inferfleet.demo.layout import Layout
 from inferfleet.demo.light import Atmosphere, LightName, WeatherName
 from inferfleet.demo.people import draw_bicycle, draw_person
+from inferfleet.demo.truth import Drawn, TruthObject, truth_of
 from inferfleet.demo.vehicles import draw_vehicle, footprint, height
-
-Box = tuple[float, float, float, float]
-"""Left, top, right, bottom in pixels; the first pixel spans 0 to 1."""
 
 FAR = 65.0
 """Metres beyond which actors are not drawn."""
-
-COARSE = 4
-"""Visibility is counted on a picture this many times smaller."""
 
 
 @dataclass(frozen=True)
@@ -62,29 +56,6 @@ class Actor:
             self.heading,
             way + self.track * 0.37,
         )
-
-
-@dataclass(frozen=True)
-class TruthObject:
-    """One object of a frame, as it was drawn.
-
-    Attributes:
-        track: The same number for the same object in every frame.
-        label: Its class.
-        box: Its outline's box, cut to the frame.
-        visible: Share of its outline that is in the frame and not hidden by others, 0 to 1.
-        plate: Text of its plate if the plate is turned to the camera and wholly in the frame.
-        plate_box: The plate's box, with `plate`.
-        exposed: Share of the part in the frame that is not hidden by others, 0 to 1.
-    """
-
-    track: int
-    label: ClassName
-    box: Box
-    visible: float
-    plate: str | None = None
-    plate_box: Box | None = None
-    exposed: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -132,17 +103,15 @@ def render(scene: Scene, t: float) -> tuple[Picture, list[TruthObject]]:
     present = [(actor, pose) for actor, pose in present if _in_reach(scene.camera, pose)]
     for actor, pose in present:
         _cast_shadow(picture, scene, actor.look, pose)
-    drawn: list[tuple[TruthObject, Array]] = []
+    drawn: list[Drawn] = []
     present = [(actor, pose) for actor, pose in present if _may_be_seen(scene.camera, actor.look, pose)]
     for index in _far_to_near(present):
         actor, pose = present[index]
         brush = Brush(picture, scene.camera, scene.air)
         plate = _draw(brush, scene.air, pose, actor.look)
-        found = _observe(scene.camera, actor, brush.outline, plate)
-        if found is not None:
-            drawn.append(found)
+        drawn.append(Drawn(actor.track, actor.look, brush.outline, plate))
     _weather(picture, scene, t)
-    return picture, _with_visibility(scene.camera, drawn)
+    return picture, truth_of(scene.camera, drawn)
 
 
 def _draw(brush: Brush, air: Atmosphere, pose: Pose, look: Look) -> Array | None:
@@ -171,52 +140,6 @@ def _may_be_seen(camera: Camera, look: Look, pose: Pose) -> bool:
         away * camera.focal_px - depth * size / 2 <= reach * float(np.hypot(camera.focal_px, size / 2))
         for away, size in sides
     )
-
-
-def _observe(camera: Camera, actor: Actor, outline: Array, plate: Array | None) -> tuple[TruthObject, Array] | None:
-    """The truth about one drawn object, or None if it is out of the frame."""
-    if len(outline) < 3:
-        return None
-    frame = np.array([camera.width, camera.height], np.float64)
-    low, high = np.clip(outline.min(axis=0), 0.0, frame), np.clip(outline.max(axis=0), 0.0, frame)
-    if (high - low).min() < 1.0:
-        return None
-    text, place = None, None
-    if plate is not None and plate.min() >= 0.0 and (plate <= frame).all():
-        text = actor.look.plate
-        place = (*map(float, plate.min(axis=0)), *map(float, plate.max(axis=0)))
-    box = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
-    return TruthObject(actor.track, actor.look.kind, box, 1.0, text, place), outline  # type: ignore[arg-type]
-
-
-def _with_visibility(camera: Camera, drawn: Sequence[tuple[TruthObject, Array]]) -> list[TruthObject]:
-    """Fills in how much of each object is left, painting all outlines far to near as numbers.
-
-    A plate stays in the truth only where nothing hides it.
-    """
-    mask = np.zeros((camera.height // COARSE, camera.width // COARSE), np.uint16)
-    areas, inside = [], []
-    for number, (_, outline) in enumerate(drawn, start=1):
-        hull = cv2.convexHull(np.clip(outline, -1e4, 1e4).astype(np.float32))
-        areas.append(float(cv2.contourArea(hull)) / COARSE**2)
-        cv2.fillConvexPoly(mask, np.round(hull.reshape(-1, 2) / COARSE - 0.5).astype(np.int32), number)
-        inside.append(int(np.count_nonzero(mask == number)))
-    left = np.bincount(mask.ravel(), minlength=len(drawn) + 1)
-    seen = []
-    for number, (item, _) in enumerate(drawn, start=1):
-        share = min(1.0, float(left[number]) / max(areas[number - 1], 1.0))
-        exposed = float(left[number]) / max(inside[number - 1], 1)
-        whole = item.plate_box is not None and _owns(mask, item.plate_box, number)
-        plate, place = (item.plate, item.plate_box) if whole else (None, None)
-        seen.append(replace(item, visible=share, exposed=exposed, plate=plate, plate_box=place))
-    return seen
-
-
-def _owns(mask: npt.NDArray[np.uint16], box: Box, number: int) -> bool:
-    """Whether a box of the frame shows nothing but one object."""
-    left, top, right, bottom = (round(side / COARSE) for side in box)
-    part = mask[top : max(bottom, top + 1), left : max(right, left + 1)]
-    return part.size > 0 and float((part == number).mean()) > 0.97
 
 
 def _far_to_near(present: Sequence[tuple[Actor, Pose]]) -> list[int]:

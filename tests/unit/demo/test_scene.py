@@ -12,7 +12,8 @@ from inferfleet.demo.casting import random_look
 from inferfleet.demo.figure import CLASSES, ClassName
 from inferfleet.demo.layout import Layout
 from inferfleet.demo.random_scenes import random_scene
-from inferfleet.demo.scene import Actor, Scene, TruthObject, render
+from inferfleet.demo.scene import Actor, Scene, render
+from inferfleet.demo.truth import TruthObject
 
 CAMERA = Camera(mount=5.0, tilt=18.0)
 
