@@ -58,7 +58,7 @@ def serve(
     logs.set_up(log_level)
     common = {"names": labels, "precision": precision, "engine": engine}
     overrides = {"host": host, "port": port, "devices": devices.split(",") if devices else None}
-    launch(settings(model or [], config, common, overrides))
+    launch(settings(model or [], config, common, overrides), log_level)
 
 
 def settings(models: list[str], path: Path | None, common: dict[str, Any], overrides: dict[str, Any]) -> ServeFile:

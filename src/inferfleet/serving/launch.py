@@ -8,6 +8,7 @@ import structlog
 
 from inferfleet.config.serve import ServeFile
 from inferfleet.errors import InputError
+from inferfleet.serving.fleet import Fleet
 from inferfleet.serving.server import Process, listen
 
 _log = structlog.get_logger(__name__)
@@ -15,7 +16,7 @@ _log = structlog.get_logger(__name__)
 _FIRST_TRY = ("street-classifier-v1", "street-v1")
 
 
-def launch(config: ServeFile) -> None:
+def launch(config: ServeFile, log_level: str = "INFO") -> None:
     """Serves until a signal comes.
 
     Raises:
@@ -28,7 +29,10 @@ def launch(config: ServeFile) -> None:
         port=sockets[0].getsockname()[1],
         admin_port=sockets[1].getsockname()[1] if len(sockets) > 1 else None,
     )
-    Process(config, sockets).run()
+    if config.devices:
+        Fleet(config, sockets, log_level).run()
+    else:
+        Process(config, sockets).run()
 
 
 def first_try() -> str:

@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import structlog
 import uvicorn
@@ -24,6 +25,7 @@ from inferfleet.errors import OutsideError
 from inferfleet.serving.accesslog import AccessLog
 from inferfleet.serving.front import Front
 from inferfleet.serving.metrics import Metrics
+from inferfleet.serving.peers import Peers
 from inferfleet.serving.protocol import uvicorn_options
 from inferfleet.serving.registry import Loader, Registry
 from inferfleet.serving.routing import Routes
@@ -48,21 +50,46 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A process's place among those of a server with several devices.
+
+    Attributes:
+        device: What this one runs on.
+        peers: All of them, this one included.
+        private: The listening socket that the others reach this one by.
+        lifeline: A file descriptor that ends when the parent does.
+    """
+
+    device: str
+    peers: Peers
+    private: socket.socket
+    lifeline: int
+
+
 class Process:
     """One server process."""
 
-    def __init__(self, config: ServeFile, sockets: Sequence[socket.socket], loader: Loader = load) -> None:
+    def __init__(
+        self,
+        config: ServeFile,
+        sockets: Sequence[socket.socket],
+        loader: Loader = load,
+        membership: Membership | None = None,
+    ) -> None:
         """Prepares to serve on listening sockets.
 
         Args:
             config: What to serve, and how.
             sockets: The main port's, and the admin port's if there is one.
             loader: Loads a model.
+            membership: Where it is one of several.
         """
         self._config = config
         self._sockets = sockets
+        self._membership = membership
         self._state = State(draining=False, started=time.time())
-        self._metrics = Metrics()
+        self._metrics = Metrics(membership.device if membership else "")
         self.registry = Registry(config, self._metrics, loader)
         self._metrics.show(self.registry.states)
         self._tracer = make_tracer(config.traces)
@@ -86,9 +113,13 @@ class Process:
         """Serves until a signal comes; see `run`."""
         self._handle_signals()
         servers = [self._uvicorn(admin=index > 0) for index in range(len(self._sockets))]
+        listeners = list(self._sockets)
+        if self._membership is not None:
+            servers.append(self._uvicorn(admin=True, private=True))
+            listeners.append(self._membership.private)
         serving = [
             asyncio.create_task(server.serve(sockets=[listener]))
-            for server, listener in zip(servers, self._sockets, strict=True)
+            for server, listener in zip(servers, listeners, strict=True)
         ]
         watching: asyncio.Task[None] | None = None
         try:
@@ -143,9 +174,10 @@ class Process:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._signalled.wait(), delay)
 
-    def _uvicorn(self, *, admin: bool) -> _Uvicorn:
+    def _uvicorn(self, *, admin: bool, private: bool = False) -> _Uvicorn:
         routes = Routes()
-        service = Service(self._config, self.registry, self._metrics, self._state)
+        peers = self._membership.peers if self._membership and not private else None
+        service = Service(self._config, self.registry, self._metrics, self._state, peers)
         service.add_to(routes, admin=admin)
         if not admin:
             InferenceProtocol(service).add_to(routes)
@@ -170,6 +202,15 @@ class Process:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal, number)
+        if self._membership is not None:
+            lifeline = self._membership.lifeline
+
+            def on_end() -> None:
+                loop.remove_reader(lifeline)
+                _log.warning("the parent process is gone; ending")
+                on_signal(signal.SIGTERM)
+
+            loop.add_reader(lifeline, on_end)
 
 
 def listen(config: ServeFile) -> list[socket.socket]:

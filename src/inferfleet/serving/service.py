@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 
+import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from inferfleet import __version__
@@ -16,12 +17,14 @@ from inferfleet.serving.auth import Gate
 from inferfleet.serving.exchange import Exchange
 from inferfleet.serving.lane import Lane
 from inferfleet.serving.metrics import Metrics
+from inferfleet.serving.peers import Peers, merge_metrics
 from inferfleet.serving.problems import Problem
 from inferfleet.serving.registry import Registry
 from inferfleet.serving.response import Response, as_json
 from inferfleet.serving.routing import Routes
 from inferfleet.serving.ticket import Ticket
 
+_OK = 200
 _DIGITS = 6
 _NO_STORE = (b"cache-control", b"no-store")
 
@@ -42,7 +45,11 @@ class State:
 class Service:
     """Answers requests with the models of a registry."""
 
-    def __init__(self, config: ServeFile, registry: Registry, metrics: Metrics, state: State) -> None:
+    def __init__(
+        self, config: ServeFile, registry: Registry, metrics: Metrics, state: State, peers: Peers | None = None
+    ) -> None:
+        """Takes what there is; with `peers`, questions about the whole server go to all its processes."""
+        self._peers = peers
         self.config = config
         self.registry = registry
         self.gate = Gate(config.access)
@@ -122,7 +129,10 @@ class Service:
         return as_json({"default": self.registry.default, "models": listed}, 200, _NO_STORE)
 
     async def status(self, _: Exchange) -> Response:
-        """Queue depth and predicted wait of every model."""
+        """Queue depth and predicted wait of every model, on every device."""
+        if self._peers is not None:
+            found = await self._peers.get("/status")
+            return as_json({"devices": {device: msgspec.Raw(body) for device, body in found.items()}}, 200, _NO_STORE)
         lanes = {}
         for name, lane in self.registry:
             per_picture, per_batch = lane.batch_line()
@@ -141,8 +151,12 @@ class Service:
         return as_json({"state": state, "uptime_seconds": up, "models": lanes}, 200, _NO_STORE)
 
     async def metrics(self, _: Exchange) -> Response:
-        """All metrics in Prometheus' text format."""
-        return Response(self._metrics.exposition(), content_type=CONTENT_TYPE_LATEST.encode())
+        """All metrics in Prometheus' text format, of all devices."""
+        if self._peers is None:
+            text = self._metrics.exposition()
+        else:
+            text = merge_metrics((await self._peers.get("/metrics")).values())
+        return Response(text, content_type=CONTENT_TYPE_LATEST.encode())
 
     async def guarded_reload(self, exchange: Exchange) -> Response:
         """Reloads a model for who brings the admin token."""
@@ -153,6 +167,12 @@ class Service:
         """Loads a model again and swaps it in."""
         name = exchange.parameters["name"]
         self.registry.lane(name)
+        if self._peers is not None:
+            outcomes = await self._peers.post(f"/v1/models/{name}/reload")
+            failed = [f"{device}: {_detail(body)}" for device, (status, body) in outcomes.items() if status != _OK]
+            if failed:
+                raise Problem("reload-failed", "; ".join(failed))
+            return as_json({"devices": {device: msgspec.Raw(body) for device, (_, body) in outcomes.items()}})
         try:
             outcome = await self.registry.reload(name)
         except InferfleetError as error:
@@ -167,3 +187,11 @@ class Service:
     async def docs(self, _: Exchange) -> Response:
         """A page that shows the API and lets people try it."""
         return Response(pages.docs(), content_type=b"text/html; charset=utf-8", headers=pages.DOCS_HEADERS)
+
+
+def _detail(body: bytes) -> str:
+    """What a process said was wrong."""
+    try:
+        return str(msgspec.json.decode(body)["detail"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return "no answer"

@@ -1,4 +1,7 @@
-"""The real server over a model that takes a known time and answers without looking: `fake_server.py SECONDS --config FILE`."""
+"""The real server over a model that takes a known time and answers without looking.
+
+`fake_server.py SECONDS --config FILE`; while there is a file `hold` beside FILE, the device is busy with its batch.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,9 @@ class Sleeper:
     workers = 1
     batch_sizes = BATCHES
 
-    def __init__(self, config: ServedModel, seconds: float) -> None:
+    def __init__(self, config: ServedModel, seconds: float, hold: Path) -> None:
         self._seconds = seconds
+        self._hold = hold
         self.about = About("classifier", config.version or "1", "0" * 64, ("any",), (1, 1), "fake", "cpu", "f32")
 
     def prepare(self, picture: Input, name: str) -> int:
@@ -34,6 +38,8 @@ class Sleeper:
     def run(self, prepared: Sequence[int], asks: Sequence[Ask]) -> list[PictureAnswer]:
         """Takes its time."""
         time.sleep(self._seconds)
+        while self._hold.exists():
+            time.sleep(0.005)
         return [PictureAnswer([ClassPrediction("any", 1.0, one)], 1, 1) for one in prepared]
 
 
@@ -48,7 +54,7 @@ def main() -> None:
     structlog.get_logger().info("serving", port=ports[0], admin_port=ports[-1])
 
     def load(model: ServedModel, _: LimitsConfig) -> Sleeper:
-        return Sleeper(model, seconds)
+        return Sleeper(model, seconds, path.with_name("hold"))
 
     Process(config, sockets, load).run()
 

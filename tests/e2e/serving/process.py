@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ class ServerProcess:
 
     def client(self, **options: Any) -> httpx.Client:
         """A client with kept connections."""
-        return httpx.Client(base_url=self.url, timeout=DEADLINE, trust_env=False, **options)
+        return httpx.Client(base_url=self.url, timeout=DEADLINE, trust_env=False, verify=False, **options)
 
     def ready(self) -> ServerProcess:
         """Waits until the models are loaded."""
@@ -77,7 +78,21 @@ class ServerProcess:
 
     def status(self) -> dict[str, Any]:
         """The server's `/status`."""
-        return dict(httpx.get(f"{self.url}/status", timeout=DEADLINE, trust_env=False).json())
+        return dict(self.get("/status").json())
+
+    def get(self, path: str) -> httpx.Response:
+        """Asks over a new connection."""
+        return httpx.get(f"{self.url}{path}", timeout=DEADLINE, trust_env=False, verify=False)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps the device of the model that only takes time busy."""
+        hold = self.config.with_name("hold")
+        hold.touch()
+        try:
+            yield
+        finally:
+            hold.unlink()
 
     def wait_until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Polls `/status` until it fulfils a condition, and returns it."""

@@ -151,7 +151,7 @@ def test_top_and_min_confidence_choose_what_is_told(server: ServerProcess) -> No
         ("/health", {}, 405, "method-not-allowed", "GET"),
     ],
 )
-def test_what_is_wrong_is_told_as_a_problem_document(
+def test_what_is_wrong_is_told_as_a_problem_document(  # noqa: PLR0917
     server: ServerProcess, path: str, options: dict, status: int, kind: str, words: str
 ) -> None:
     with server.client() as client:

@@ -48,7 +48,7 @@ def test_what_would_wait_too_long_is_refused_with_the_time_to_come_back(fake: Se
     for response in refused:
         assert int(response.headers["retry-after"]) >= 1
         assert response.json()["type"] == "urn:inferfleet:problem:overloaded"
-    metrics = httpx.get(f"{fake.url}/metrics", trust_env=False).text
+    metrics = fake.get("/metrics").text
     assert 'inferfleet_serve_rejected_total{model="m",reason="predicted-wait"}' in metrics
 
 
@@ -60,58 +60,69 @@ def test_refusals_come_before_any_accepted_request_is_late(fake: ServerProcess) 
 
 
 def test_a_request_in_a_hurry_is_refused_where_a_patient_one_is_not(fake: ServerProcess) -> None:
-    with ThreadPoolExecutor(8) as pool, fake.client() as client:
-        waiting = [pool.submit(client.post, "/predict", content=BODY) for _ in range(8)]
-        fake.wait_until(lambda status: status["models"]["m"]["queue_pictures"] >= 4)
-        hasty = client.post("/predict", content=BODY, headers={"X-Request-Timeout": "0.1"})
-        assert hasty.status_code == 429
+    with ThreadPoolExecutor(9) as pool, fake.client() as client:
+        with fake.held():
+            waiting = [pool.submit(client.post, "/predict", content=BODY) for _ in range(8)]
+            fake.wait_until(lambda status: status["models"]["m"]["queue_pictures"] == 8)
+            hasty = client.post("/predict", content=BODY, headers={"X-Request-Timeout": "0.1"})
+            assert hasty.status_code == 429
+            waiting.append(pool.submit(client.post, "/predict", content=BODY))
+            fake.wait_until(lambda status: status["models"]["m"]["queue_pictures"] == 9)
         assert all(one.result().status_code == 200 for one in waiting)
 
 
-def test_what_is_late_is_given_up_at_its_deadline(tmp_path) -> None:
-    with ServerProcess(tmp_path, {"models": {"m": "none"}}, fake=1.5) as server:
-        server.ready()
-        with server.client() as client:
-            response = client.post("/predict", content=BODY, headers={"X-Request-Timeout": "0.2"})
-            assert response.status_code == 504
-            assert response.json()["type"] == "urn:inferfleet:problem:deadline-exceeded"
-            assert client.post("/predict", content=BODY).status_code == 200
+def test_what_is_late_is_given_up_at_its_deadline(fake: ServerProcess) -> None:
+    with fake.client() as client:
+        with fake.held():
+            response = client.post("/predict", content=BODY, headers={"X-Request-Timeout": "0.3"})
+        assert response.status_code == 504
+        assert response.json()["type"] == "urn:inferfleet:problem:deadline-exceeded"
+        assert client.post("/predict", content=BODY).status_code == 200
 
 
 def test_the_queue_is_shown(fake: ServerProcess) -> None:
     with ThreadPoolExecutor(12) as pool, fake.client() as client:
-        waiting = [pool.submit(client.post, "/predict", content=BODY) for _ in range(12)]
-        busy = fake.wait_until(lambda status: status["models"]["m"]["queue_pictures"] >= 8)["models"]["m"]
-        assert busy["predicted_seconds"] > BATCH_SECONDS
+        with fake.held():
+            waiting = [pool.submit(client.post, "/predict", content=BODY) for _ in range(12)]
+            busy = fake.wait_until(lambda status: status["models"]["m"]["queue_pictures"] == 12)["models"]["m"]
         for one in waiting:
             one.result()
-    idle = fake.status()["models"]["m"]
-    assert idle["queue_pictures"] == 0
-    assert idle["predicted_seconds"] < busy["predicted_seconds"]
+    assert busy["predicted_seconds"] > 3 * BATCH_SECONDS
+    assert fake.status()["models"]["m"]["queue_pictures"] == 0
 
 
 def test_a_client_that_goes_frees_its_places(fake: ServerProcess) -> None:
-    gone = [connect(fake) for _ in range(16)]
-    for connection in gone:
-        connection.sendall(request())
-    fake.wait_until(lambda status: status["models"]["m"]["queue_pictures"] >= 8)
-    for connection in gone:
-        connection.close()
-    fake.wait_until(lambda status: status["models"]["m"]["queue_pictures"] == 0)
-    fake.wait_for_log("request", status=499)
+    with fake.held():
+        gone = [connect(fake) for _ in range(8)]
+        for connection in gone:
+            connection.sendall(request())
+        fake.wait_until(lambda status: status["models"]["m"]["queue_pictures"] == 8)
+        for connection in gone:
+            connection.close()
+        fake.wait_until(lambda status: status["models"]["m"]["queue_pictures"] == 0)
+        fake.wait_for_log("request", status=499)
     waiting = connect(fake)
     waiting.sendall(request())
     assert read_response(waiting)[0] == 200
 
 
 def test_what_queued_while_the_device_was_busy_becomes_one_batch(fake: ServerProcess) -> None:
-    assert all(response.status_code == 200 for response in post_many(fake, 12))
-    metrics = httpx.get(f"{fake.url}/metrics", trust_env=False).text
+    with ThreadPoolExecutor(13) as pool, fake.client() as client:
+        with fake.held():
+            first = pool.submit(client.post, "/predict", content=BODY)
+            fake.wait_until(lambda status: status["models"]["m"]["queue_pictures"] == 1)
+            rest = [pool.submit(client.post, "/predict", content=BODY) for _ in range(10)]
+            fake.wait_until(lambda status: status["models"]["m"]["queue_pictures"] == 11)
+        assert all(one.result().status_code == 200 for one in (first, *rest))
+    metrics = fake.get("/metrics").text
     rows = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if "serve_batch_size_" in line and "#" not in line)
-    batches = float(rows['inferfleet_serve_batch_size_count{model="m"}'])
-    assert float(rows['inferfleet_serve_batch_size_sum{model="m"}']) == 12
-    assert batches <= 6
-    assert float(rows['inferfleet_serve_batch_size_bucket{le="4.0",model="m"}']) == batches
+    assert float(rows['inferfleet_serve_batch_size_sum{model="m"}']) == 11
+    assert float(rows['inferfleet_serve_batch_size_count{model="m"}']) <= 5
+    assert float(rows['inferfleet_serve_batch_size_bucket{le="1.0",model="m"}']) <= 2
+    assert (
+        rows['inferfleet_serve_batch_size_bucket{le="4.0",model="m"}']
+        == rows['inferfleet_serve_batch_size_count{model="m"}']
+    )
 
 
 def test_answers_go_to_who_asked(fake: ServerProcess) -> None:
