@@ -24,15 +24,15 @@ from inferfleet.config.sources import FileSource
 from inferfleet.streams.sources.file import FileReader
 from tests.media.clips import Clip, write
 
-RATES = (10.0, 5.0, 2.0, 1.0, 0.5, 0.1)
-ROUNDS = 3
+RATES = (10.0, 5.0, 2.0, 1.0, 0.2)
+ROUNDS = 2
 SIZE = (1280, 720)
 CLIPS = {
-    "h264, key every 1 s": Clip(frames=500, gop=25, size=SIZE),
-    "h264, key every 4 s": Clip(frames=500, gop=100, size=SIZE),
-    "h264, no B frames": Clip(frames=500, gop=50, b_frames=0, size=SIZE),
-    "h265, key every 2 s": Clip("libx265", frames=500, gop=50, size=SIZE),
-    "mjpeg": Clip("mjpeg", frames=250, b_frames=0, size=SIZE),
+    "h264, key every 1 s": Clip(frames=300, gop=25, size=SIZE),
+    "h264, key every 4 s": Clip(frames=300, gop=100, size=SIZE),
+    "h264, no B frames": Clip(frames=300, gop=50, b_frames=0, size=SIZE),
+    "h265, key every 2 s": Clip("libx265", frames=300, gop=50, size=SIZE),
+    "mjpeg": Clip("mjpeg", frames=150, b_frames=0, size=SIZE),
 }
 
 

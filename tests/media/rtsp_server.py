@@ -201,6 +201,9 @@ class _Session:
                 name, _, value = pair.partition(":")
                 headers[name.lower()] = value.strip()
             reader.read(int(headers.get("content-length", 0)))
+            if line.startswith("RTSP/"):
+                # The client answers garbage that looks to it like a request.
+                continue
             method, url, _ = line.split(" ")
             return method, url, headers
 
