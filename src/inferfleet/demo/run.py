@@ -22,6 +22,7 @@ from inferfleet.streams.status import WorkerReport
 from inferfleet.streams.worker import Worker
 
 _REFRESH_SECONDS = 0.25
+_DETECT = {"confidence": 0.5, "whole": True}
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _configuration(folder: Path, clips: list[WrittenClip]) -> dict[str, Any]:
         camera: dict[str, Any] = {"id": written.clip.name, "source": str(written.video.relative_to(folder))}
         if written.clip.layout.place == "carpark":
             camera["steps"] = [
-                {"detect": {"confidence": 0.5}},
+                {"detect": _DETECT},
                 {"read_text": {"classes": ["car", "truck"], "pattern": "[A-Z]{3} ?[0-9]{4}", "votes": 2}},
             ]
         else:
@@ -107,7 +108,7 @@ def _configuration(folder: Path, clips: list[WrittenClip]) -> dict[str, Any]:
         cameras.append(camera)
     return {
         "models": {"street": "zoo:street-v1"},
-        "defaults": {"steps": [{"detect": {"confidence": 0.5}}], "confirm": {"frames": 6, "within": 8}},
+        "defaults": {"steps": [{"detect": _DETECT}], "confirm": {"frames": 6, "within": 9}},
         "cameras": cameras,
         "sinks": [{"file": "events.jsonl"}, {"snapshots": {"folder": "pictures"}}],
     }
@@ -121,7 +122,8 @@ def _judge(folder: Path, clips: list[WrittenClip], frames: int, seconds: float) 
     for written in clips:
         own = [event for event in events if event.subject == written.clip.name]
         pictures += _best_picture(folder, own)
-        for name, row in score(read_truth(written.truth), own).items():
+        camera = written.clip.camera
+        for name, row in score(read_truth(written.truth), own, (camera.width, camera.height)).items():
             rows.setdefault(name, Row()).add(row)
             total.add(row)
     return Result(len(clips), frames, seconds, rows, total, pictures)

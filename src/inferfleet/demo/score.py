@@ -10,14 +10,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from inferfleet.demo.scene import TruthObject
+from inferfleet.demo.truth import TruthObject
 from inferfleet.streams.event import Event
 
-CLEAR_VISIBLE = 0.6
-"""Least share of an object that is neither hidden nor outside the picture, for it to be clear."""
+CLEAR_VISIBLE = 0.75
+"""Least share of a clear object that nothing hides."""
+EDGE = 4.0
+"""A clear object is wholly in the picture: at least so many pixels from its edge."""
 CLEAR_HEIGHT = 24.0
 """Least height of a clear object in pixels."""
-CLEAR_FRAMES = 10
+CLEAR_FRAMES = 15
 """An object that is clear in so many frames has to be found."""
 READABLE_HEIGHT = 20.0
 """Least height in pixels of a plate that can be read."""
@@ -64,18 +66,19 @@ class Row:
         return self.found / self.expected if self.expected else 1.0
 
 
-def score(truth: Sequence[Sequence[TruthObject]], events: Iterable[Event]) -> dict[str, Row]:
+def score(truth: Sequence[Sequence[TruthObject]], events: Iterable[Event], size: tuple[int, int]) -> dict[str, Row]:
     """Compares a camera's events with the truth of its clip.
 
     Args:
         truth: The objects of each frame.
+        size: Width and height of the frames.
         events: All events of that camera, in order; only detections and texts count.
 
     Returns:
         A row for each class that there is or that was found, and one for plates.
     """
     rows: dict[str, Row] = defaultdict(Row)
-    clear, readable, labels, plates = _survey(truth)
+    clear, readable, labels, plates = _survey(truth, size)
     for number in clear:
         rows[labels[number]].expected += 1
     rows[PLATES].expected += len(readable)
@@ -104,7 +107,9 @@ def _count(row: Row, right: bool, had_to: bool) -> None:
     row.found += right and had_to
 
 
-def _survey(truth: Sequence[Sequence[TruthObject]]) -> tuple[set[int], set[int], dict[int, str], dict[int, str]]:
+def _survey(
+    truth: Sequence[Sequence[TruthObject]], size: tuple[int, int]
+) -> tuple[set[int], set[int], dict[int, str], dict[int, str]]:
     """Returns who has to be found, whose plate has to be read, and each object's class and plate."""
     clear: dict[int, int] = defaultdict(int)
     readable: dict[int, int] = defaultdict(int)
@@ -112,7 +117,7 @@ def _survey(truth: Sequence[Sequence[TruthObject]]) -> tuple[set[int], set[int],
     plates: dict[int, str] = {}
     for item in (item for frame in truth for item in frame):
         labels[item.track] = item.label
-        clear[item.track] += item.visible >= CLEAR_VISIBLE and item.box[3] - item.box[1] >= CLEAR_HEIGHT
+        clear[item.track] += _is_clear(item, size)
         if item.plate is not None and item.plate_box is not None:
             plates[item.track] = item.plate
             width, height = item.plate_box[2] - item.plate_box[0], item.plate_box[3] - item.plate_box[1]
@@ -120,6 +125,12 @@ def _survey(truth: Sequence[Sequence[TruthObject]]) -> tuple[set[int], set[int],
     must_find = {track for track, frames in clear.items() if frames >= CLEAR_FRAMES}
     must_read = {track for track, frames in readable.items() if frames >= READABLE_FRAMES}
     return must_find, must_read, labels, plates
+
+
+def _is_clear(item: TruthObject, size: tuple[int, int]) -> bool:
+    left, top, right, bottom = item.box
+    whole = min(left, top) > EDGE and right < size[0] - EDGE and bottom < size[1] - EDGE
+    return whole and item.visible >= CLEAR_VISIBLE and bottom - top >= CLEAR_HEIGHT
 
 
 def _object_of(truth: Sequence[Sequence[TruthObject]], event: Event) -> int | None:
