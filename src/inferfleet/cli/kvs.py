@@ -55,7 +55,7 @@ def put(
     endpoint_url: Endpoint = None,
     profile: Profile = None,
 ) -> None:
-    """Put a video file into a stream, as a camera's producer does.
+    """Put the video of a file into a stream, as a camera's producer does. Its frames are sent as they are.
 
     Example: `inferfleet kvs put gate.mp4 --stream gate --realtime --loop`
     """

