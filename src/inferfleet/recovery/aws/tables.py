@@ -57,6 +57,37 @@ def tables(settings: Settings) -> dict[str, Table]:
     }
 
 
+def definitions(settings: Settings) -> list[dict[str, Any]]:
+    """What CreateTable takes for each table, pay per request."""
+    made = []
+    for table in tables(settings).values():
+        kinds = {table.key: "S", **({table.sort: "S"} if table.sort else {})}
+        for index in table.indexes:
+            kinds |= {index.key: "S", index.sort: index.sort_type}
+        definition: dict[str, Any] = {
+            "TableName": table.name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": _keys(table.key, table.sort),
+            "AttributeDefinitions": [{"AttributeName": name, "AttributeType": kind} for name, kind in kinds.items()],
+        }
+        if table.indexes:
+            definition["GlobalSecondaryIndexes"] = [
+                {
+                    "IndexName": index.name,
+                    "KeySchema": _keys(index.key, index.sort),
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                }
+                for index in table.indexes
+            ]
+        made.append(definition)
+    return made
+
+
+def _keys(key: str, sort: str) -> list[dict[str, str]]:
+    schema = [{"AttributeName": key, "KeyType": "HASH"}]
+    return schema + ([{"AttributeName": sort, "KeyType": "RANGE"}] if sort else [])
+
+
 def attributes(record: Record, policy: Policy, now: float) -> dict[str, Any]:
     """What indexes and people see of a record, as DynamoDB values."""
     if isinstance(record, Node):
