@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: setup demo test lint format bench docs clean
+.PHONY: setup demo test prove-recovery lint format bench docs clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -23,6 +23,9 @@ demo: $(READY)  ## four synthetic cameras, the model that ships, events against 
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+prove-recovery: $(READY)  ## every interleaving of small fleets: states explored, violations
+	$(BIN)/python -m inferfleet.recovery.prove
 
 lint: $(READY)  ## style, types, and the arrows between the parts
 	$(BIN)/ruff check .

@@ -28,6 +28,8 @@ COMMANDS: dict[str, str] = {
     "kvs": "Put video into Kinesis Video Streams, get it out, list streams.",
     "local": "AWS on this machine: start it, stop it, use it.",
     "policy": "Print the IAM policy that a cameras.yaml needs.",
+    "recovery": "See and steer GPU recovery, or simulate it.",
+    "jobs": "Start, list and stop jobs that recovery keeps alive.",
     "schema": "Print the JSON Schema of a file that you write.",
     "demo": "Render four cameras, run the worker, compare with the truth.",
 }
