@@ -48,7 +48,7 @@ class Loaded:
 def loaded(world: Workspace) -> list[Loaded]:
     """Returns the fleets that are valid."""
     found = []
-    for artifact in world.of(kinds.FLEET):
+    for artifact in _whole(world, kinds.FLEET):
         fleet, _ = _read(artifact, FleetFile)
         if isinstance(fleet, FleetFile):
             path = Path(artifact.document.source.file)
@@ -58,13 +58,18 @@ def loaded(world: Workspace) -> list[Loaded]:
 
 def mistakes(world: Workspace, kind: str, model: type[Model]) -> Iterator[tuple[Place, str]]:
     """Yields what a model says against the files of a kind, place by place."""
-    for artifact in world.of(kind):
+    for artifact in _whole(world, kind):
         for line in _read(artifact, model)[1]:
             matched = _LINE.match(line)
             if matched:
                 yield Place(matched["file"], int(matched["line"]), int(matched["column"])), matched["message"]
             else:
                 yield artifact.place, line
+
+
+def _whole(world: Workspace, kind: str) -> list[Artifact]:
+    """The files of a kind; what a guide shows of one is cut short on purpose."""
+    return [artifact for artifact in world.of(kind) if artifact.document.kind == "yaml"]
 
 
 def _read(artifact: Artifact, model: type[Model]) -> tuple[Model | None, list[str]]:

@@ -52,15 +52,28 @@ def read(document: Document) -> list[Suppression]:
     """Finds the directives of a file, and those beside it."""
     found = []
     if "inferfleet:" in document.source.text:
+        comments = _python_comments(document.source.text) if document.kind == "python" else None
         for number, line in enumerate(document.source.text.split("\n"), start=1):
             matched = _DIRECTIVE.search(line)
-            if matched:
+            if matched and (comments is None or number in comments):
                 ids = tuple(word.strip() for word in matched["ids"].split(","))
                 alone = not line[: matched.start()].strip()
                 lines = None if matched["file"] else _covered(document, number, alone)
                 place = Place(document.source.file, number, matched.start() + 1)
                 found.append(Suppression(place, document.source.file, ids, matched["reason"], lines))
     return found + _beside(Path(document.source.file))
+
+
+def _python_comments(text: str) -> set[int]:
+    """The lines of a Python source that hold a comment; what looks like one in a string is none."""
+    import io
+    import tokenize
+
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return set()
+    return {token.start[0] for token in tokens if token.type == tokenize.COMMENT}
 
 
 def _covered(document: Document, number: int, alone: bool) -> range:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING
 
 from inferfleet.config.source import Place
@@ -26,6 +27,8 @@ _GLOBAL_FLAGS = frozenset(
     {"--debug", "--no-verify-ssl", "--no-paginate", "--no-sign-request", "--no-cli-pager", "--cli-auto-prompt",
      "--no-cli-auto-prompt", "--v2-debug", "--help", "--version"}
 )  # fmt: skip
+# A guide's way of leaving a value to its reader: `[...]`, `{...}`.
+_ELIDED = re.compile(r"(?<![\w/.])\.\.\.(?![\w/.])|^\.\.\.")
 # Commands that the command line adds to the API's. https://docs.aws.amazon.com/cli/latest/reference/
 _CUSTOM = {
     "ecr": {"get-login-password"},
@@ -136,12 +139,15 @@ class _Parser:
         node = Node(params, self.command.words[0], 0)
         if input_shape is not None:
             known = Node({key: value for key, value in params.items() if key in members}, self.command.words[0], 0)
-            self.problems += shapes.check(known, input_shape, complete=not skeleton and not self._spread(words))
+            self.problems += shapes.check(
+                known, input_shape, complete=not skeleton and not self._left_open(words, params)
+            )
         return Call(self.service, self.operation.name, node, self.command, tuple(dict.fromkeys(self.problems)))
 
-    @staticmethod
-    def _spread(words: list[Excerpt]) -> bool:
-        """Whether some options come from a variable or are elided, so that a missing one proves nothing."""
+    def _left_open(self, words: list[Excerpt], params: dict[str, Node]) -> bool:
+        """Whether a missing option proves nothing: some come from a variable, are elided, or stand for another."""
+        if _ADDED.get(self.action, set()) & params.keys():
+            return True
         return any(word.text == "..." for word in words) or (words[:1] != [] and words[0].text.startswith(("${", "$(")))
 
     def _grouped(self, words: list[Excerpt]) -> list[tuple[Excerpt, list[Excerpt]]]:
@@ -179,7 +185,7 @@ class _Parser:
             return Node(positive, option, 0)
         first = values[0]
         text = first.text.strip()
-        if text.startswith(("file://", "fileb://")):
+        if text.startswith(("file://", "fileb://")) or _ELIDED.search(text):
             return Node(f"${{{text}}}", first, 0)
         try:
             node = self._value(shape, first, values)
