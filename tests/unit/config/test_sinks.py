@@ -39,8 +39,20 @@ def test_a_name_of_its_own_is_kept() -> None:
         ([{"snapshots": {"folder": "p", "template": "../{id}-{kind}"}}], "below the folder"),
         ([{"snapshots": {"folder": "p", "template": "/{id}-{kind}"}}], "below the folder"),
         ([], "at least 1"),
+        ([{"s3": {"bucket": "abc", "kms_key": "k"}}], "needs `encryption: kms`"),
+        ([{"s3": {"bucket": "abc", "encryption": "kms", "kms_key": "alias/k"}}], "an alias cannot be named"),
+        ([{"sns": "alarms"}], "sns.topic"),
+        ([{"kinesis": {"stream": "a b"}}], "kinesis.stream"),
+        ([{"eventbridge": {"source": "aws.me"}}], "belong to AWS"),
+        ([{"dynamodb": {"table": "events", "region": "frankfurt"}}], "dynamodb.region"),
     ],
 )
 def test_mistakes_are_named(sinks: list[Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         CamerasFile.model_validate({"sinks": sinks})
+
+
+def test_each_kind_on_aws_has_a_short_form() -> None:
+    topic = "arn:aws:sns:eu-central-1:123456789012:alarms.fifo"
+    given = [{"kinesis": "events"}, {"s3": "my-pictures"}, {"dynamodb": "events"}, "eventbridge", {"sns": topic}]
+    assert names(*given) == ("kinesis", "s3", "dynamodb", "eventbridge", "sns")
