@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: setup demo test prove-recovery lint format bench docs clean
+.PHONY: setup demo test prove-recovery lint format bench bench-serving docs clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -38,6 +38,9 @@ docs: $(READY)  ## the guides as a site in out/docs, every link checked
 
 bench: $(READY)  ## figures, as ratios measured side by side in one run (about half an hour)
 	$(BIN)/python benchmarks/run.py
+
+bench-serving: $(READY)  ## the HTTP server beside the tutorial's way, LitServe and mosec (about ten minutes)
+	$(BIN)/python benchmarks/serving.py
 
 format: $(READY)  ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .

@@ -19,7 +19,7 @@ COMMANDS: dict[str, str] = {
     "run": "Run cameras through models and deliver events.",
     "serve": "Serve models over HTTP.",
     "detect": "Find objects in pictures.",
-    "models": "Inspect model files.",
+    "models": "Inspect, quantize and export model files.",
     "init": "Write the first files of a fleet.",
     "validate": "Check fleets, cameras, infrastructure files, scripts and guides.",
     "show": "Print a fleet with everything that it does not say.",

@@ -1,10 +1,12 @@
-"""`inferfleet models`: what a model file is and how it would run here."""
+"""`inferfleet models`: what a model file is, how it would run here, and other forms of it."""
 
 from __future__ import annotations
 
 import json
 import statistics
 import time
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,14 +23,16 @@ _MOST_NAMES = 12
 
 def register(app: typer.Typer) -> None:
     """Adds the command and what is below it."""
-    models = typer.Typer(help="Inspect model files.", no_args_is_help=True)
+    models = typer.Typer(help="Inspect, quantize and export model files.", no_args_is_help=True)
     models.callback()(_group)
     models.command("inspect")(inspect)
+    models.command("quantize")(quantize)
+    models.command("export")(export)
     app.add_typer(models, name="models")
 
 
 def _group() -> None:
-    """Inspect model files."""
+    """Inspect, quantize and export model files."""
 
 
 def inspect(
@@ -62,6 +66,62 @@ def inspect(
         print(json.dumps(report, indent=2))
     else:
         _print(report)
+
+
+def quantize(
+    model: Annotated[str, typer.Argument(help="A file, https://, s3:// or zoo:NAME.")],
+    images: Annotated[
+        Path,
+        typer.Option(
+            help="A folder of pictures as the model will see them; subfolders may name their classes.",
+            exists=True,
+            file_okay=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The int8 file to write.")],
+    max_loss: Annotated[
+        float, typer.Option(min=0, max=1, help="Write nothing if more than this share of the accuracy is lost.")
+    ] = 0.01,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    family: modeloptions.Family = None,
+    names: modeloptions.Names = None,
+    input_size: modeloptions.InputSize = None,
+) -> None:
+    """Write an int8 copy of a model, calibrated on your pictures, and report what it loses.
+
+    Half of the pictures calibrate; the other half compares the copy with the original.
+
+    Example: `inferfleet models quantize resnet50.onnx --images samples --out resnet50-int8.onnx`
+    """
+    from inferfleet import logs
+    from inferfleet.vision.quantize import quantize as make
+
+    logs.set_up("WARNING")
+    config = modeloptions.model_config(path=model, family=family, names=names, input_size=input_size)
+    report = make(config, images, out, max_loss)
+    if as_json:
+        print(json.dumps({"out": str(out), "loss": report.loss, **asdict(report)}, indent=2))
+    else:
+        print(
+            f"{out}: {report.measure}: {report.original:.2%} before, {report.quantized:.2%} after, on "
+            f"{report.pictures} pictures; {report.original_bytes / 1e6:.1f} MB became {report.quantized_bytes / 1e6:.1f} MB"
+        )
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="torchvision/NAME, for instance torchvision/resnet50.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The ONNX file [default: NAME.onnx].")] = None,
+    weights: Annotated[str, typer.Option(help="Which of the model's weights.")] = "IMAGENET1K_V1",
+) -> None:
+    """Write a torchvision classifier as ONNX, with its labels beside it (needs a network and `inferfleet[export]`).
+
+    Example: `inferfleet models export torchvision/resnet50`, then
+    `inferfleet serve --model resnet50.onnx --labels resnet50.txt`
+    """
+    from inferfleet.vision.export import export as make
+
+    done = make(model, out or Path(f"{model.rpartition('/')[2]}.onnx"), weights)
+    print(f"{done.model}: {done.classes} classes, named in {done.labels}")
 
 
 def _report(config: ModelConfig) -> dict[str, Any]:

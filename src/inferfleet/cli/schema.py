@@ -15,6 +15,7 @@ class Subject(StrEnum):
     CAMERAS = "cameras"
     EVENT = "event"
     FLEET = "fleet"
+    SERVE = "serve"
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +25,8 @@ def register(app: typer.Typer) -> None:
 
 def schema(
     subject: Annotated[
-        Subject, typer.Argument(help="cameras: cameras.yaml; fleet: fleet.yaml; event: what sinks get.")
+        Subject,
+        typer.Argument(help="cameras: cameras.yaml; fleet: fleet.yaml; serve: serve.yaml; event: what sinks get."),
     ],
 ) -> None:
     """Print the JSON Schema of a file that you write, or of the events that come out.
@@ -40,6 +42,10 @@ def schema(
         from inferfleet.config.fleet import FleetFile
 
         print(json.dumps(FleetFile.model_json_schema(), indent=2))
+    elif subject is Subject.SERVE:
+        from inferfleet.config.serve import ServeFile
+
+        print(json.dumps(ServeFile.model_json_schema(), indent=2))
     else:
         from inferfleet.streams.event import json_schema
 
