@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "render": "Write a fleet as files for ECS, Kubernetes or a pipeline.",
     "kvs": "Put video into Kinesis Video Streams, get it out, list streams.",
     "local": "AWS on this machine: start it, stop it, use it.",
+    "workers": "Show which worker holds which camera.",
     "policy": "Print the IAM policy that a cameras.yaml needs.",
     "recovery": "See and steer GPU recovery, or simulate it.",
     "jobs": "Start, list and stop jobs that recovery keeps alive.",

@@ -12,6 +12,7 @@ from inferfleet.config.geometry import MinBox, Polygon, Segment
 from inferfleet.config.model import ModelConfig
 from inferfleet.config.sinks import Sink, Sinks
 from inferfleet.config.sources import FileSource, ImagesSource, Source
+from inferfleet.config.workers import Workers
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -234,6 +235,8 @@ class CamerasFile(Model):
     """Where events go; each sink gets all of them."""
     spool: SpoolConfig = SpoolConfig()
     """Where events wait until the sinks have them."""
+    workers: Workers = Workers()
+    """How several workers share the cameras."""
 
     @model_validator(mode="before")
     @classmethod

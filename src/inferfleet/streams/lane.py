@@ -71,6 +71,7 @@ class Lane:
         base: Path,
         decoder_threads: int,
         fresh: bool = False,
+        is_ours: Callable[[], bool] = lambda: True,
     ) -> None:
         """Builds the lane; nothing is read or resumed before `start`.
 
@@ -85,6 +86,7 @@ class Lane:
             base: The folder that relative paths of the configuration start from.
             decoder_threads: Threads for the camera's decoder.
             fresh: Begin at the source's beginning even if there is a checkpoint.
+            is_ours: Whether this worker may still publish what the camera shows; asked before everything it stores.
 
         Raises:
             InputError: The camera names a class that its models do not have.
@@ -118,6 +120,7 @@ class Lane:
         )
         self.reader = CameraReader(camera, self.mailbox, base=base, decoder_threads=decoder_threads)
         self._fresh = fresh
+        self._is_ours = is_ours
 
     def start(self) -> None:
         """Starts reading, where the camera's checkpoint says."""
@@ -158,7 +161,7 @@ class Lane:
 
     def next_job(self) -> Job | None:
         """Takes the camera's next frame, unless enough of them are on their way or the spool is full."""
-        if self._stopping:
+        if self._stopping or not self._is_ours():
             return None
         if self._outlets.spool.is_full:
             if not self.camera.is_complete and self.mailbox.take() is not None:
@@ -238,6 +241,8 @@ class Lane:
         return self._outlets.snapshots.attach(event, picture, seen.tracks, outlines)
 
     def _append(self, items: Sequence[Item], token: str) -> None:
+        if not self._is_ours():
+            return
         self._outlets.spool.append(items, Checkpoint(self.camera.id, token, self._analysis.state()))
         self._saved_at = time.monotonic()
         self._saved_token = token

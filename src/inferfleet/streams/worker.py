@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from inferfleet.config.cameras import Camera, CamerasFile
 from inferfleet.streams.analysis import ModelInfo
 from inferfleet.streams.delivery import Delivery, Snapshots, Spool, open_sinks
 from inferfleet.streams.lane import Lane, Outlets, TextReader
+from inferfleet.streams.leases.held import Held
+from inferfleet.streams.leases.leasing import Leasing, worker_name
 from inferfleet.streams.metrics import Metrics
 from inferfleet.streams.models import Models, ModelUse, uses_of
 from inferfleet.streams.status import CameraReport, Rates, WorkerReport, report_camera, scrape
@@ -61,7 +63,11 @@ class Worker:
         """
         self.metrics = Metrics()
         self.finished = threading.Event()
-        self._name = f"{name}/{__version__}"
+        leases = config.workers.leases
+        own_name = name if leases is None else worker_name()
+        self._name = f"{own_name}/{__version__}"
+        self._leasing = None if leases is None else Leasing(leases, own_name, self)
+        self._held: dict[str, Held] = {}
         self._base = base
         self._fresh = fresh
         self._config = config
@@ -77,16 +83,20 @@ class Worker:
         self.spool = Spool.open(
             base / config.spool.path, sinks=[sink.name for sink in sinks], max_bytes=config.spool.max_bytes
         )
-        self._delivery = Delivery(self.spool, sinks)
+        self._delivery = Delivery(self.spool, sinks, gate=self._leasing.gate if self._leasing else None)
         self._outlets = Outlets(self.spool, Snapshots.of(config.sinks), self.metrics)
         self.metrics.collect_from(lambda: scrape(self.report()))
         self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeper", daemon=True)
 
     def start(self) -> None:
-        """Loads the models and starts delivery and all cameras."""
+        """Loads the models and starts delivery and all cameras; with leases, those that it gets."""
+        if self._leasing is not None:
+            self._leasing.open()
         self._delivery.start()
         self.apply(self._config)
         self._housekeeper.start()
+        if self._leasing is not None:
+            self._leasing.start(self.spool)
 
     def apply(self, config: CamerasFile) -> list[str]:
         """Makes the running worker be as `config` says. Cameras for which nothing changes go on undisturbed.
@@ -104,7 +114,7 @@ class Worker:
             self._models.load(wanted)
             self._load_reader(plans.values())
             changed = [id_ for id_ in {**self._plans, **plans} if self._plans.get(id_) != plans.get(id_)]
-            lanes = {id_: self._make_lane(plans[id_], config) for id_ in changed if id_ in plans}
+            lanes = {id_: self._make_lane(plans[id_], config) for id_ in changed if self._runs(id_, plans)}
             self._stop_lanes([id_ for id_ in changed if id_ in self._lanes])
             self._models.keep_only(wanted, _FINISH_SECONDS)
             self._rates.update((id_, Rates()) for id_ in lanes)
@@ -126,12 +136,40 @@ class Worker:
             How many events are still undelivered; they stay in the spool for the next start.
         """
         self._stopping.set()
+        if self._leasing is not None:
+            self._leasing.settle()
         with self._lock:
             self._stop_lanes(list(self._lanes))
             self._models.keep_only((), _FINISH_SECONDS)
         remaining = self._delivery.stop(_FLUSH_SECONDS)
+        if self._leasing is not None:
+            self._leasing.leave()
         self.spool.close()
         return remaining
+
+    # What leases ask for, from their threads.
+
+    def camera_ids(self) -> Collection[str]:
+        """The cameras that this worker could run."""
+        return tuple(self._plans)
+
+    def begin_camera(self, held: Held) -> None:
+        """Starts a camera under a lease."""
+        with self._lock:
+            plan = self._plans.get(held.camera)
+            if plan is None or self._stopping.is_set():
+                return
+            self._held[held.camera] = held
+            lane = self._make_lane(plan, self._config)
+            self._lanes[held.camera], self._rates[held.camera] = lane, Rates()
+            lane.start()
+
+    def end_camera(self, camera: str) -> None:
+        """Stops a camera whose lease is lost or about to be given up."""
+        with self._lock:
+            self._held.pop(camera, None)
+            if camera in self._lanes:
+                self._stop_lanes([camera])
 
     @property
     def config(self) -> CamerasFile:
@@ -170,6 +208,10 @@ class Worker:
             spool_full=self.spool.is_full,
         )
 
+    def _runs(self, camera: str, plans: Mapping[str, _Plan]) -> bool:
+        """Whether a camera is to run here: if it is wanted, and nobody else has it."""
+        return camera in plans and (self._leasing is None or camera in self._held)
+
     def _load_reader(self, plans: Sequence[_Plan] | Any) -> None:
         if self._reader is None and any(plan.camera.read_text_steps for plan in plans):
             from inferfleet.vision.text import TextReader as Reader
@@ -195,7 +237,14 @@ class Worker:
             base=self._base,
             decoder_threads=1 if several else 0,
             fresh=self._fresh,
+            is_ours=self._may_publish(plan.camera.id),
         )
+
+    def _may_publish(self, camera: str) -> Callable[[], bool]:
+        if self._leasing is None:
+            return lambda: True
+        held = self._held[camera]
+        return lambda: held.is_valid
 
     def _stop_lanes(self, ids: Sequence[str]) -> None:
         stoppers = [
@@ -223,5 +272,5 @@ class Worker:
             done = [lane for _, lane in lanes if lane.is_finished]
             for lane in done:
                 lane.conclude()
-            if lanes and len(done) == len(lanes):
+            if lanes and len(done) == len(lanes) and self._leasing is None:
                 self.finished.set()

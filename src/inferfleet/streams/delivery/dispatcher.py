@@ -11,6 +11,7 @@ from typing import Literal
 import structlog
 
 from inferfleet.streams.delivery.backoff import Backoff
+from inferfleet.streams.delivery.gate import Gate, OpenGate
 from inferfleet.streams.delivery.rejected import RejectedFile
 from inferfleet.streams.delivery.sinks.base import Failure, Sink, SinkEnded, SinkError, SinkUnavailable
 from inferfleet.streams.delivery.spool import Reader, Spool
@@ -56,19 +57,26 @@ class SinkStatus:
 class Delivery:
     """All sinks of a worker at work."""
 
-    def __init__(self, spool: Spool, sinks: Sequence[Sink], on_ended: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        sinks: Sequence[Sink],
+        on_ended: Callable[[str], None] | None = None,
+        gate: Gate | None = None,
+    ) -> None:
         """Prepares delivery.
 
         Args:
             spool: Where the events are; it was opened with the names of these sinks.
             sinks: The sinks.
             on_ended: Called with the name of a sink whose target has gone for good, on that sink's thread.
+            gate: Asked before each delivery what may go; everything when left out.
         """
         names = [sink.name for sink in sinks]
         if sorted(names) != sorted(spool.sinks):
             raise ValueError(f"the spool was opened for the sinks {spool.sinks}, not {names}")
         self._spool = spool
-        self._dispatchers = [_Dispatcher(sink, spool, on_ended) for sink in sinks]
+        self._dispatchers = [_Dispatcher(sink, spool, on_ended, gate or OpenGate()) for sink in sinks]
 
     def start(self) -> None:
         """Opens all sinks and begins to deliver.
@@ -113,7 +121,7 @@ class Delivery:
 class _Dispatcher:
     """One sink's thread."""
 
-    def __init__(self, sink: Sink, spool: Spool, on_ended: Callable[[str], None] | None) -> None:
+    def __init__(self, sink: Sink, spool: Spool, on_ended: Callable[[str], None] | None, gate: Gate) -> None:
         self.name = sink.name
         self.state: State = "opening"
         self.settled = threading.Event()
@@ -121,6 +129,7 @@ class _Dispatcher:
         self._sink = sink
         self._spool = spool
         self._on_ended = on_ended
+        self._gate = gate
         self._backoff = Backoff()
         self._rejects = RejectedFile(spool.folder / f"rejected-{sink.name}.jsonl")
         self._pause = threading.Event()
@@ -217,19 +226,25 @@ class _Dispatcher:
             window += reader.read(self._sink.batch_size - len(window), MAX_BATCH_BYTES)
         if not window:
             return window
-        failures = {failure.id: failure for failure in self._sink.deliver([row.item for row in window])}
-        for row in window:
+        with self._gate.admit(window) as admitted:
+            rows = admitted.now
+            failures = (
+                {failure.id: failure for failure in self._sink.deliver([row.item for row in rows])} if rows else {}
+            )
+        for row in rows:
             failure = failures.get(row.item.event.id)
             if failure is not None and failure.permanent:
                 self._reject(row, failure)
-        left = [row for row in window if row.item.event.id in failures and not failures[row.item.event.id].permanent]
+        failed = [row for row in rows if row.item.event.id in failures and not failures[row.item.event.id].permanent]
+        gone = {row.seq for row in (*rows, *admitted.never)} - {row.seq for row in failed}
+        left = [row for row in window if row.seq not in gone]
         self._spool.acknowledge(self.name, left[0].seq - 1 if left else reader.position)
-        self._delivered += len(window) - len(left)
-        if left:
-            reason = failures[left[0].item.event.id].reason
-            message = f"{len(left)} of {len(window)} events failed: {reason}"
-            self._failed(SinkUnavailable(message), progress=len(left) < len(window))
-        else:
+        self._delivered += len(rows) - len(failed)
+        if failed:
+            reason = failures[failed[0].item.event.id].reason
+            message = f"{len(failed)} of {len(rows)} events failed: {reason}"
+            self._failed(SinkUnavailable(message), progress=len(failed) < len(rows))
+        elif rows:
             self._succeeded()
         return left
 

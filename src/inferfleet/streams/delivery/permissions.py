@@ -55,8 +55,9 @@ class Grant:
 
 
 def policy(config: CamerasFile, place: Place) -> dict[str, Any]:
-    """Returns the least policy for a configuration's cameras, models and sinks; it may hold no statement."""
-    return document([*_sources(config, place), *_models(config, place), *_sinks(config, place)])
+    """Returns the least policy for a configuration's cameras, models, sinks and leases; it may hold no statement."""
+    parts = (_sources, _models, _sinks, _leases)
+    return document(grant for part in parts for grant in part(config, place))
 
 
 def document(grants: Iterable[Grant]) -> dict[str, Any]:
@@ -117,6 +118,15 @@ def _models(config: CamerasFile, place: Place) -> Iterator[Grant]:
         if address.scheme == "s3":
             arn = f"arn:{place.partition}:s3:::{address.netloc}{address.path}"
             yield Grant("ReadModels", ("s3:GetObject",), arn)
+
+
+def _leases(config: CamerasFile, place: Place) -> Iterator[Grant]:
+    leases = config.workers.leases
+    if leases is not None:
+        items = ("DeleteItem", "DescribeTable", "PutItem", "Scan", "UpdateItem")
+        actions = (*items, "CreateTable") if leases.create else items
+        arn = place.arn("dynamodb", f"table/{leases.table}", leases.region)
+        yield Grant("LeaseCameras", tuple(f"dynamodb:{action}" for action in actions), arn)
 
 
 def _bucket(settings: S3Sink, place: Place) -> list[Grant]:

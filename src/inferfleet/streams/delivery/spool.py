@@ -129,6 +129,20 @@ class Spool:
         with self._store_lock:
             return self._store.checkpoint(camera, self._writer.ledger.watermark)
 
+    def begin(self, camera: str, checkpoint: Checkpoint | None) -> int:
+        """Begins a camera's work anew, from a checkpoint that came from another worker; its lane must be at rest.
+
+        What the spool still holds of the camera is not part of that work: all of it that the checkpoint does not
+        cover will be made again, under the same ids.
+
+        Returns:
+            The number of the newest event from before.
+
+        Raises:
+            SpoolError: The spool was closed before the disk took it, or is damaged.
+        """
+        return self._writer.begin(camera, checkpoint)
+
     def on_delivered(self, listener: Callable[[Checkpoint], None]) -> None:
         """Calls `listener` when a camera's delivered checkpoint moves; on the writer's thread, so return at once."""
         self._writer.listeners.append(listener)

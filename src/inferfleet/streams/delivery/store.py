@@ -144,6 +144,10 @@ class Store:
         """Forgets progress that nobody can ask for any more."""
         self._db.executemany("DELETE FROM checkpoints WHERE camera = ? AND seq = ?", [(camera, seq) for seq in seqs])
 
+    def free_ids(self, camera: str) -> None:
+        """Lets the camera's events be added a second time, as events of their own."""
+        self._db.execute("UPDATE events SET id = id || '@' || seq WHERE camera = ?", (camera,))
+
     def set_cursor(self, sink: str, seq: int) -> None:
         """Notes that a sink has everything up to `seq`."""
         self._db.execute("INSERT OR REPLACE INTO cursors VALUES (?, ?)", (sink, seq))

@@ -49,6 +49,14 @@ class _Append:
 
 
 @dataclass(slots=True)
+class _Begin(_Append):
+    """A camera's work begins anew."""
+
+    camera: str = ""
+    newest: int = 0
+
+
+@dataclass(slots=True)
 class _Batch:
     """What goes into one transaction."""
 
@@ -105,10 +113,18 @@ class Writer:
 
     def append(self, records: Sequence[Record], checkpoint: Checkpoint) -> None:
         """Writes events and progress and returns once they are durable; see `Spool.append`."""
-        append = _Append(records, checkpoint)
+        self._append(_Append(records, checkpoint), checkpoint.camera)
+
+    def begin(self, camera: str, checkpoint: Checkpoint | None) -> int:
+        """Begins a camera's work anew; see `Spool.begin`."""
+        begin = _Begin((), checkpoint, camera=camera)
+        self._append(begin, camera)
+        return begin.newest
+
+    def _append(self, append: _Append, camera: str) -> None:
         with self._inbox:
             self._refuse_when_closed()
-            self._waiting.notes.pop(checkpoint.camera, None)
+            self._waiting.notes.pop(camera, None)
             self._waiting.appends.append(append)
             self._inbox.notify()
         append.done.wait()
@@ -179,9 +195,11 @@ class Writer:
                 self._refuse(batch, self._broken)
                 batch = _Batch()
             else:
-                batch = _Batch()
+                done, batch = batch, _Batch()
                 self._all_well()
                 self._tell_delivered(before, touched)
+                for append in done.appends:  # who flushes may count on the listeners having heard
+                    append.done.set()
                 self._give_back(before)
 
     def _gather(self, *, wait: bool) -> _Batch:
@@ -198,7 +216,7 @@ class Writer:
             return taken
 
     def _write(self, batch: _Batch) -> tuple[Ledger, set[str]]:
-        """Writes a batch in one transaction and tells those who wait for it.
+        """Writes a batch in one transaction and tells the cameras that wait for it.
 
         Returns:
             The ledger as it was before, and the cameras that have a new checkpoint.
@@ -209,7 +227,8 @@ class Writer:
             touched = _apply(self._store, after, batch)
         self._publish(after)
         for append in batch.appends:
-            append.done.set()
+            if append.records:
+                append.done.set()
         return before, touched
 
     def _make_room(self, batch: _Batch) -> None:
@@ -297,6 +316,10 @@ def _apply(store: Store, ledger: Ledger, batch: _Batch) -> set[str]:
     """Makes a batch's changes, in the file and the ledger alike; returns the cameras that have a new checkpoint."""
     touched: set[str] = set()
     for append in batch.appends:
+        if isinstance(append, _Begin):
+            batch.notes.pop(append.camera, None)
+            touched.discard(append.camera)
+            append.newest = _restart(store, ledger, append.camera)
         newest = _add(store, ledger, append.records)
         if append.checkpoint is not None:
             store.set_checkpoint(append.checkpoint, ledger.mark(append.checkpoint.camera, newest))
@@ -314,6 +337,13 @@ def _apply(store: Store, ledger: Ledger, batch: _Batch) -> set[str]:
     for camera in list(ledger.marks) if moved else touched:
         store.drop_checkpoints(camera, ledger.thin(camera))
     return touched
+
+
+def _restart(store: Store, ledger: Ledger, camera: str) -> int:
+    """Forgets how far a camera has come, and which events it has made; returns the number of the newest event."""
+    store.drop_checkpoints(camera, ledger.marks.pop(camera, []))
+    store.free_ids(camera)
+    return ledger.last
 
 
 def _add(store: Store, ledger: Ledger, records: Sequence[Record]) -> int | None:
