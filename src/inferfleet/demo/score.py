@@ -26,7 +26,7 @@ READABLE_HEIGHT = 20.0
 READABLE_SHAPE = 2.2
 """Least width of a readable plate over its height; 3.8 seen from straight ahead, less from the side."""
 READABLE_FRAMES = 8
-"""A plate that is readable in so many frames has to be read."""
+"""A plate that is readable, on a clear vehicle, in so many frames has to be read."""
 SAME_PLACE = 0.5
 """Least intersection over union of an event's box with its object's."""
 PLATES = "plates read"
@@ -117,11 +117,12 @@ def _survey(
     plates: dict[int, str] = {}
     for item in (item for frame in truth for item in frame):
         labels[item.track] = item.label
-        clear[item.track] += _is_clear(item, size)
+        whole = _is_clear(item, size)
+        clear[item.track] += whole
         if item.plate is not None and item.plate_box is not None:
             plates[item.track] = item.plate
             width, height = item.plate_box[2] - item.plate_box[0], item.plate_box[3] - item.plate_box[1]
-            readable[item.track] += height >= READABLE_HEIGHT and width >= READABLE_SHAPE * height
+            readable[item.track] += whole and height >= READABLE_HEIGHT and width >= READABLE_SHAPE * height
     must_find = {track for track, frames in clear.items() if frames >= CLEAR_FRAMES}
     must_read = {track for track, frames in readable.items() if frames >= READABLE_FRAMES}
     return must_find, must_read, labels, plates
