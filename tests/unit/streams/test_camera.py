@@ -122,11 +122,11 @@ def test_a_file_that_is_missing_is_read_once_it_is_there(tmp_path: Path) -> None
 
 
 def test_a_stalled_camera_says_so_and_is_connected_anew() -> None:
-    with RtspServer(CLIP, fault=Fault("stall", after=20), faulty=1) as server, Watch(rtsp(server, 0.5)) as watch:
+    with RtspServer(CLIP, fault=Fault("stall", after=20), faulty=1) as server, Watch(rtsp(server, 2)) as watch:
         watch.until(lambda: "stalled" in watch.states)
         watch.until(lambda: len(watch.frames) >= 50)
         assert watch.states[:3] == ["running", "stalled", "running"]
-        assert watch.reader.status.reconnects == 1
+        assert watch.reader.status.reconnects >= 1
 
 
 def test_a_closed_connection_is_made_anew() -> None:
@@ -145,7 +145,7 @@ def test_a_camera_that_changes_its_codec_is_read_again() -> None:
 
 def test_a_stream_that_changes_its_codec_while_it_runs_is_opened_again() -> None:
     clips = [Clip(fps=50), Clip("libx265", fps=50, frames=200, first=100)]
-    with HttpServer("mpegts", clips) as server, Watch({"url": server.url, "timeout": 1}) as watch:
+    with HttpServer("mpegts", clips) as server, Watch({"url": server.url, "timeout": 2}) as watch:
         watch.until(lambda: server.connections >= 2 and len(watch.frames) >= 90)
         assert watch.reader.status.reconnects >= 1
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from inferfleet.streams.frame import Frame, Position
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _UNTIMED = frozenset({"mpjpeg", "mjpeg", "jpeg_pipe", "h264", "hevc", "m4v"})
 """Containers whose time stamps FFmpeg makes up from a frame rate that it guesses."""
+_MICROSECOND = Fraction(1, 1_000_000)
 _DAY = 86_400.0
 _MOST_TIMES = 256
 _NO_KEY_SECONDS = 60.0
@@ -95,6 +98,9 @@ class LiveReader:
             pump.stop()
 
     def _decode(self, pump: Pump, opened: Opened) -> Iterator[Frame]:
+        is_untimed = not _UNTIMED.isdisjoint(opened.format.split(","))
+        if is_untimed:
+            opened = replace(opened, time_base=_MICROSECOND)
         decoder = Decoder(
             opened.context,
             opened.time_base,
@@ -103,7 +109,7 @@ class LiveReader:
             threads=self._threads,
             is_live=True,
         )
-        clock = _Clock(opened)
+        clock = _Clock(opened, is_untimed=is_untimed)
         self._session = f"{time.time_ns() // 1000:x}"
         broken: SourceError | None = None
         try:
@@ -151,9 +157,9 @@ class LiveReader:
 class _Clock:
     """Keeps each packet's capture time until its frame comes out of the decoder."""
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(self, opened: Opened, *, is_untimed: bool) -> None:
         self._time_base = opened.time_base
-        self._is_untimed = not _UNTIMED.isdisjoint(opened.format.split(","))
+        self._is_untimed = is_untimed
         self._began = time.time()
         self._next = min(0, opened.origin - 1)
         self._times: dict[int, float] = {}
@@ -163,7 +169,7 @@ class _Clock:
         """Takes note of a packet, and stamps it with its arrival where the container has no time of its own."""
         packet, received, captured = arrived
         if self._is_untimed:
-            packet.pts = packet.dts = int((received - self._began) / self._time_base)
+            packet.pts = packet.dts = max(self._next, int((received - self._began) / self._time_base))
         elif packet.pts is None:
             # FFmpeg leaves out the stamp of the first RTP packet, from which the others are counted.
             packet.pts = self._next
