@@ -1,0 +1,227 @@
+"""The node agent: a daemon on each GPU instance that reports Xids, NVML's recovery actions and the boot.
+
+Each finding goes out twice: as an event to EventBridge, which is fast, and as an attribute of the container instance,
+which the reconciler reads when the event was lost.
+"""
+
+import json
+import logging
+import os
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from inferfleet.recovery.aws.settings import BOOT_ATTRIBUTE, EVIDENCE_ATTRIBUTE
+
+logger = logging.getLogger("inferfleet.recovery.agent")
+DETAIL_TYPE = "inferfleet GPU Finding"
+SOURCE = "inferfleet.recovery"
+_WAIT_MS = 5_000
+_INTROSPECTION = "http://localhost:51678/v1/metadata"
+"""The ECS agent's introspection endpoint, on the host's network."""
+_IMDS = "http://169.254.169.254/latest"
+_TEXT_LIMIT = 60
+"""Attribute values take 128 characters, all of a finding included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong with a GPU. `xid` is 0 if it is NVML that asks for an action, named in `text`."""
+
+    gpu: str
+    xid: int
+    text: str
+
+
+class Gpus(Protocol):
+    """The GPUs of this node."""
+
+    def findings(self) -> Iterator[Finding]:
+        """Waits a few seconds for something to go wrong; yields what did."""
+
+
+class NvmlGpus:
+    """The GPUs as NVML shows them.
+
+    Args:
+        nvml: The `pynvml` module, or what behaves like it.
+    """
+
+    def __init__(self, nvml: Any) -> None:
+        self._nvml = nvml
+        nvml.nvmlInit()
+        self._handles = [nvml.nvmlDeviceGetHandleByIndex(at) for at in range(nvml.nvmlDeviceGetCount())]
+        self._actions: dict[str, int] = {}
+        self._set = nvml.nvmlEventSetCreate()
+        for handle in self._handles:
+            nvml.nvmlDeviceRegisterEvents(handle, nvml.nvmlEventTypeXidCriticalError, self._set)
+        self._names = {
+            nvml.NVML_GPU_RECOVERY_ACTION_GPU_RESET: "GPU Reset Required",
+            nvml.NVML_GPU_RECOVERY_ACTION_NODE_REBOOT: "Node Reboot Required",
+            nvml.NVML_GPU_RECOVERY_ACTION_DRAIN_P2P: "Drain P2P",
+            nvml.NVML_GPU_RECOVERY_ACTION_DRAIN_AND_RESET: "Drain and Reset",
+        }
+
+    def findings(self) -> Iterator[Finding]:
+        """Waits for an Xid, then asks each GPU for its recovery action: one may be asked for while health is good."""
+        nvml = self._nvml
+        try:
+            event = nvml.nvmlEventSetWait_v2(self._set, _WAIT_MS)
+            yield Finding(self._uuid(event.device), int(event.eventData), "")
+        except nvml.NVMLError as error:
+            if error.value == nvml.NVML_ERROR_GPU_IS_LOST:
+                yield Finding("", 79, "NVML: GPU is lost")
+            elif error.value != nvml.NVML_ERROR_TIMEOUT:
+                raise
+        for handle in self._handles:
+            yield from self._asked_of(handle)
+
+    def _asked_of(self, handle: Any) -> Iterator[Finding]:
+        nvml = self._nvml
+        try:
+            value = nvml.nvmlDeviceGetFieldValues(handle, [nvml.NVML_FI_DEV_GET_GPU_RECOVERY_ACTION])[0]
+            uuid = self._uuid(handle)
+        except nvml.NVMLError as error:
+            if error.value == nvml.NVML_ERROR_GPU_IS_LOST:
+                yield Finding("", 79, "NVML: GPU is lost")
+            return
+        if value.nvmlReturn != nvml.NVML_SUCCESS:
+            return
+        action = int(value.value.uiVal)
+        if action != self._actions.get(uuid, 0) and action in self._names:
+            yield Finding(uuid, 0, self._names[action])
+        self._actions[uuid] = action
+
+    def _uuid(self, handle: Any) -> str:
+        uuid = self._nvml.nvmlDeviceGetUUID(handle)
+        return uuid.decode() if isinstance(uuid, bytes) else str(uuid)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the agent runs."""
+
+    cluster: str
+    node: str
+    container_instance: str
+    boot: str
+    booted_at: float
+
+
+class Agent:
+    """Reports what the GPUs find."""
+
+    def __init__(
+        self, place: Place, gpus: Gpus, *, ecs: Any, events: Any, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.place = place
+        self.gpus = gpus
+        self.ecs = ecs
+        self.events = events
+        self.clock = clock
+
+    def hello(self) -> None:
+        """Tells the boot, and takes back the evidence of the last one."""
+        self._pin(BOOT_ATTRIBUTE, f"{self.place.boot}@{self.place.booted_at:.0f}")
+        attribute = {
+            "name": EVIDENCE_ATTRIBUTE,
+            "targetType": "container-instance",
+            "targetId": self.place.container_instance,
+        }
+        self._quietly(lambda: self.ecs.delete_attributes(cluster=self.place.cluster, attributes=[attribute]))
+        self._send({"xid": 0, "gpu": "", "text": "None", "at": self.clock()})
+
+    def round(self) -> int:
+        """Waits once for findings and reports them; returns how many."""
+        count = 0
+        for finding in self.gpus.findings():
+            count += 1
+            self.report(finding)
+        return count
+
+    def report(self, finding: Finding) -> None:
+        """Reports one finding, by both ways; one way's failure does not stop the other."""
+        now = self.clock()
+        text = finding.text.replace("|", " ")[:_TEXT_LIMIT]
+        logger.error("GPU %s: Xid %d %s", finding.gpu, finding.xid, finding.text)
+        self._send({"xid": finding.xid, "gpu": finding.gpu, "text": finding.text, "at": now})
+        gpu = finding.gpu if len(finding.gpu) + len(self.place.boot) + len(text) < 100 else ""  # noqa: PLR2004
+        self._pin(EVIDENCE_ATTRIBUTE, f"{finding.xid}|{gpu}|{now:.0f}|{self.place.boot}|{text}"[:128])
+
+    def _send(self, detail: dict[str, Any]) -> None:
+        place = self.place
+        full = {
+            **detail,
+            "cluster": place.cluster,
+            "node": place.node,
+            "boot": place.boot,
+            "booted_at": place.booted_at,
+        }
+        entry = {"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": json.dumps(full)}
+        self._quietly(lambda: self.events.put_events(Entries=[entry]))
+
+    def _pin(self, name: str, value: str) -> None:
+        attribute = {
+            "name": name,
+            "value": value,
+            "targetType": "container-instance",
+            "targetId": self.place.container_instance,
+        }
+        self._quietly(lambda: self.ecs.put_attributes(cluster=self.place.cluster, attributes=[attribute]))
+
+    def _quietly(self, call: Callable[[], Any]) -> None:
+        """An agent that cannot report goes on looking: the next finding may get through."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            call()
+        except (BotoCoreError, ClientError) as error:
+            logger.warning("not reported: %s", error)
+
+
+def find_place(proc: Path = Path("/proc")) -> Place:
+    """Asks the kernel, the ECS agent and the instance metadata where this is.
+
+    Raises:
+        OSError: If one of them does not answer: an agent that does not know its node reports nothing.
+    """
+    with urllib.request.urlopen(_INTROSPECTION, timeout=5) as answer:
+        metadata = json.load(answer)
+    token = _get(f"{_IMDS}/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "300"}, "PUT")
+    node = _get(f"{_IMDS}/meta-data/instance-id", {"X-aws-ec2-metadata-token": token})
+    boot, at = read_boot(proc)
+    return Place(metadata["Cluster"], node, metadata["ContainerInstanceArn"], boot, at)
+
+
+def read_boot(proc: Path) -> tuple[str, float]:
+    """The kernel's boot id and when it booted; both are the host's, in a container too."""
+    boot = (proc / "sys/kernel/random/boot_id").read_text().strip()
+    lines = (proc / "stat").read_text().splitlines()
+    return boot, float(next(line.split()[1] for line in lines if line.startswith("btime ")))
+
+
+def _get(url: str, headers: dict[str, str], method: str = "GET") -> str:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers, method=method), timeout=5) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
+def main() -> None:
+    """`python -m inferfleet.recovery.aws.agent`: reports until it is stopped."""
+    from importlib import import_module
+
+    import boto3
+
+    logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"))
+    make_client: Any = boto3.client
+    agent = Agent(find_place(), NvmlGpus(import_module("pynvml")), ecs=make_client("ecs"), events=make_client("events"))
+    agent.hello()
+    while True:
+        agent.round()
+
+
+if __name__ == "__main__":
+    main()
