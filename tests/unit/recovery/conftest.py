@@ -129,6 +129,11 @@ class Stage:
     def stopped_by_us(self, rank: int, job: str = "train") -> TaskSeen:
         return self.task(job, rank, TaskStatus.STOPPED, StopCause.OURS, exit_code=137)
 
+    def carry_out_stop_listing(self, job: str = "train") -> None:
+        for intent in self.open(IntentKind.STOP_GANG):
+            if intent.job == job:
+                self.tell(IntentResult(intent.id, True))
+
     def carry_out_stop(self, job: str = "train") -> None:
         for intent in self.open(IntentKind.STOP_GANG):
             if intent.job == job:
