@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 
 from inferfleet.config.cameras import CamerasFile
 from inferfleet.config.sources import KvsSource
 from inferfleet.errors import InputError
 from inferfleet.streams.camera import CameraReader
 from inferfleet.streams.frame import Frame
-from inferfleet.streams.kvs import recording
+from inferfleet.streams.kvs import recording, writer
+from inferfleet.streams.kvs.decoding import FragmentDecoder
+from inferfleet.streams.kvs.fragments import Fragment
+from inferfleet.streams.kvs.matroska import Framing, MatroskaReader
 from inferfleet.streams.kvs.recording import Recording
 from inferfleet.streams.kvs.source import KvsReader
 from inferfleet.streams.mailbox import CompleteMailbox
@@ -196,3 +202,33 @@ def test_the_workers_camera_reads_a_stream(kvs, clip):
     assert "another reader holds them" in (reader.status.error or "") or "broke" in (reader.status.error or "")
     assert reader.stop()
     assert [frame.time.timestamp() for frame in frames] == pytest.approx([START + n / 10 for n in range(60)])
+
+
+def test_a_producer_without_a_clock_is_stamped_with_the_servers_and_told(kvs, clip, open_reader):
+    kvs.create()
+    kvs.put(clip, start=1000.0)
+    before = time.time()
+    with structlog.testing.capture_logs() as logs:
+        frames = take(open_reader(), 60)
+    assert abs(frames[0].time.timestamp() - before) < 600
+    assert [later.time > sooner.time for sooner, later in itertools.pairwise(frames[:10])] == [True] * 9
+    assert any("clock of the server" in entry["event"] for entry in logs)
+
+
+def test_decoded_frames_do_not_keep_their_fragments_in_memory(clip):
+    def fragments(count: int) -> Iterator[Fragment]:
+        for number in range(count):
+            reader = MatroskaReader(Framing.PUT_MEDIA)
+            body = writer.header(clip.tracks) + writer.cluster(clip.groups[number % 6])
+            items = [*reader.feed(body), *reader.finish()]
+            assert isinstance(items[0], Fragment)
+            yield items[0]
+
+    decoder = FragmentDecoder(fps_target=None, threads=1, is_live=False)
+    kept = []
+    for fragment in fragments(6):
+        assert len(list(decoder.push(fragment))) == 10
+        kept.append(weakref.ref(fragment.frames[0].data))
+    del fragment
+    gc.collect()
+    assert [reference() for reference in kept] == [None] * 6

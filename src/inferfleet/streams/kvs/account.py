@@ -24,6 +24,8 @@ ENDPOINT_AGE_S = 45 * 60.0
 """How long a data endpoint is used before it is asked for again; connections do not live longer either."""
 
 _CONNECT_S, _READ_S = 10, 20
+_MOST_CLIENTS = 32
+"""A client takes megabytes, and each data endpoint needs one of its own."""
 _NO_REGION = "no AWS region is configured; set `region`, or AWS_REGION in the environment"
 _NO_CREDENTIALS = "no AWS credentials were found; give the task a role, or set AWS_PROFILE or AWS_ACCESS_KEY_ID"
 
@@ -131,6 +133,8 @@ class Account:
         with self._lock:
             client = self._made_clients.get((service, url))
             if client is None:
+                if len(self._made_clients) >= _MOST_CLIENTS:
+                    self._made_clients.clear()
                 config = Config(connect_timeout=_CONNECT_S, read_timeout=_READ_S, retries={"mode": "standard"})
                 client = session.client(service, endpoint_url=url, config=config)
                 self._made_clients[service, url] = client

@@ -28,7 +28,7 @@ _CODECS = {
 """FFmpeg's decoders by Matroska's codec ids."""
 _VIDEO = 1
 _TIME_BASE = Ratio(1, 1000)
-_MOST_WAITING = 1024
+_MOST_STAMPS = 1024
 
 
 class UndecodableError(KvsError):
@@ -87,6 +87,14 @@ class Picture(NamedTuple):
     timecode: float
 
 
+class _Stamp(NamedTuple):
+    """Where and when the picture of a packet belongs; see `Picture`."""
+
+    place: Place
+    time: float
+    timecode: float
+
+
 class FragmentDecoder:
     """Decodes the video track of a stream's fragments.
 
@@ -110,7 +118,7 @@ class FragmentDecoder:
         self._decoder: Decoder | None = None
         self._base = 0
         self._are_closed = True
-        self._waiting: dict[int, tuple[Fragment, Frame]] = {}
+        self._stamps: dict[int, _Stamp] = {}
 
     def push(self, fragment: Fragment) -> Iterator[Picture]:
         """Yields a fragment's pictures (and, where fragments are not closed, what was left of the one before).
@@ -145,7 +153,7 @@ class FragmentDecoder:
             yield self._picture(decoded)
         self._base += self._decoder.numbers.next
         self._decoder = None
-        self._waiting.clear()
+        self._stamps.clear()
 
     def _open(self, track: Track) -> None:
         import av
@@ -173,20 +181,25 @@ class FragmentDecoder:
         packet.pts = _milliseconds(frame)
         packet.time_base = _TIME_BASE
         packet.is_keyframe = frame.keyframe
-        self._waiting[packet.pts] = (fragment, frame)
-        if len(self._waiting) > _MOST_WAITING:
-            del self._waiting[next(iter(self._waiting))]
+        # Not the fragment itself: a picture that comes late must not keep it in memory.
+        self._stamps[packet.pts] = _stamp(fragment, frame, packet.pts)
+        if len(self._stamps) > _MOST_STAMPS:
+            del self._stamps[next(iter(self._stamps))]
         return packet
 
     def _picture(self, decoded: Decoded) -> Picture:
         # A decoder that makes up a time stamp of its own gets the place of the newest packet.
-        pts = decoded.pts if decoded.pts in self._waiting else next(reversed(self._waiting))
+        pts = decoded.pts if decoded.pts in self._stamps else next(reversed(self._stamps))
         assert pts is not None
-        fragment, frame = self._waiting[pts]
-        start_ms = round((fragment.start if fragment.start is not None else fragment.timecode / 1e9) * 1000)
-        place = Place(fragment.number, round((fragment.server_time or 0.0) * 1000), pts - start_ms)
-        time = frame.time if frame.time is not None else frame.timecode / 1e9
-        return Picture(decoded.picture, self._base + decoded.number, place, time, frame.timecode / 1e9)
+        stamp = self._stamps[pts]
+        return Picture(decoded.picture, self._base + decoded.number, stamp.place, stamp.time, stamp.timecode)
+
+
+def _stamp(fragment: Fragment, frame: Frame, pts: int) -> _Stamp:
+    start_ms = round((fragment.start if fragment.start is not None else fragment.timecode / 1e9) * 1000)
+    place = Place(fragment.number, round((fragment.server_time or 0.0) * 1000), pts - start_ms)
+    timecode = frame.timecode / 1e9
+    return _Stamp(place, frame.time if frame.time is not None else timecode, timecode)
 
 
 def _milliseconds(frame: Frame) -> int:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import structlog
+
 from inferfleet.config.sources import KvsSource
 from inferfleet.errors import InputError
 from inferfleet.streams.frame import Frame, Position
@@ -13,6 +15,7 @@ from inferfleet.streams.kvs.account import shared_account
 from inferfleet.streams.kvs.client import MediaClient, Options
 from inferfleet.streams.kvs.decoding import FragmentDecoder, Picture, Place
 from inferfleet.streams.kvs.errors import KvsError
+from inferfleet.streams.kvs.fragments import Clock, Fragment
 from inferfleet.streams.kvs.hls import HlsClient
 from inferfleet.streams.kvs.progress import Progress
 from inferfleet.streams.kvs.selector import Start
@@ -56,6 +59,8 @@ class KvsReader:
         self._scaler = Scaler()
         self._skipped = 0
         self._last_number = -1
+        self._clock: Clock | None = None
+        self._log = structlog.get_logger().bind(camera=camera, stream=config.stream)
 
     @property
     def is_live(self) -> bool:
@@ -97,12 +102,21 @@ class KvsReader:
         start = self._start() if done is None else _again(done)
         try:
             for fragment in self._client.fragments(start):
+                self._note_clock(fragment)
                 for picture in self._decoder.push(fragment):
                     if done is None or _is_behind(picture.place, done):
                         yield self._frame(picture)
                     self._last_number = picture.number
         except KvsError as error:
             raise SourceError(f"{self._what}: {error}") from error
+
+    def _note_clock(self, fragment: Fragment) -> None:
+        """Says whose clock the frames are stamped with, whenever that changes."""
+        if fragment.clock is not self._clock:
+            log = self._log.info if fragment.clock is Clock.PRODUCER else self._log.warning
+            times = {"producer_time": fragment.producer_time, "server_time": fragment.server_time}
+            log("frames are stamped with the clock of the " + fragment.clock, fragment=fragment.number, **times)
+            self._clock = fragment.clock
 
     def _parse(self, resume: str | None) -> Place | None:
         try:
