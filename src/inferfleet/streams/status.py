@@ -62,6 +62,7 @@ class WorkerReport(msgspec.Struct, frozen=True):
     sinks: Sequence[SinkStatus]
     spool_bytes: int
     spool_full: bool
+    spool_error: str | None = None
 
 
 class Rates:

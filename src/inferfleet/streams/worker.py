@@ -83,7 +83,13 @@ class Worker:
         self.spool = Spool.open(
             base / config.spool.path, sinks=[sink.name for sink in sinks], max_bytes=config.spool.max_bytes
         )
-        self._delivery = Delivery(self.spool, sinks, gate=self._leasing.gate if self._leasing else None)
+        # When the reader of standard output has gone, nobody wants more: the worker ends as after its last frame.
+        self._delivery = Delivery(
+            self.spool,
+            sinks,
+            on_ended=lambda _: self.finished.set(),
+            gate=self._leasing.gate if self._leasing else None,
+        )
         self._outlets = Outlets(self.spool, Snapshots.of(config.sinks), self.metrics)
         self.metrics.collect_from(lambda: scrape(self.report()))
         self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeper", daemon=True)
@@ -206,6 +212,7 @@ class Worker:
             sinks=self._delivery.status(),
             spool_bytes=self.spool.size_bytes,
             spool_full=self.spool.is_full,
+            spool_error=self.spool.trouble,
         )
 
     def _runs(self, camera: str, plans: Mapping[str, _Plan]) -> bool:
