@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: setup demo test prove-recovery lint format bench bench-serving docs clean
+.PHONY: setup demo demo-aws chaos test prove-recovery lint format bench bench-serving docs clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -20,6 +20,9 @@ setup: $(READY)  ## a virtual environment with everything in it
 
 demo: $(READY)  ## four synthetic cameras, the model that ships, events against the truth
 	$(BIN)/inferfleet demo --out out/demo
+
+demo-aws: $(READY)  ## the same through Kinesis Video Streams, Kinesis, S3 and DynamoDB on this machine
+	$(BIN)/inferfleet demo --aws --out out/demo-aws
 
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal

@@ -25,11 +25,17 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     out: Annotated[Path, typer.Option(help="Where clips, events, pictures and the summary go.")] = Path("out/demo"),
+    aws: Annotated[
+        bool, typer.Option("--aws", help="Through Kinesis Video Streams, Kinesis, S3 and DynamoDB on this machine.")
+    ] = False,
 ) -> None:
     """Render four cameras, run the worker on them, and compare what it found with the truth.
 
     Writes OUT/events.jsonl, OUT/pictures, OUT/overview.jpg, OUT/summary.json, and the cameras.yaml it ran with.
     Ends with 1 if precision or recall is below 0.95.
+
+    With --aws the clips are put into four streams of the local cloud in real time, and what is compared is what its
+    services hold in the end.
 
     Example: `inferfleet demo --out out/demo`
     """
@@ -46,7 +52,13 @@ def demo(
     with Progress(console=console) as progress:
         task = progress.add_task("rendering four cameras", total=frames_to_render())
         clips = render_clips(out / "clips", lambda: progress.advance(task))
-    result = run(out, clips, partial(live_cameras, show=True))
+    show = partial(live_cameras, show=True)
+    if aws:
+        from inferfleet.demo.aws import run_on_aws
+
+        result = run_on_aws(out, clips, show)
+    else:
+        result = run(out, clips, show)
     write_overview(result.pictures, out / "overview.jpg")
     console.print(_table(result))
     console.print(f"events, pictures and the configuration are in {out}; begin with {out / 'overview.jpg'}")

@@ -76,7 +76,7 @@ def run(folder: Path, clips: list[WrittenClip], live: Live) -> Result:
     for name in ("events.jsonl", "pictures", "spool"):
         _remove(folder / name)
     path = folder / "cameras.yaml"
-    path.write_text(yaml.safe_dump(_configuration(folder, clips), sort_keys=False))
+    path.write_text(yaml.safe_dump(configuration(folder, clips), sort_keys=False))
     worker = Worker(read(path, CamerasFile), base=folder, name="demo")
     try:
         worker.start()
@@ -88,12 +88,13 @@ def run(folder: Path, clips: list[WrittenClip], live: Live) -> Result:
         frames = sum(camera.frames for camera in worker.report().cameras)
     finally:
         worker.stop()
-    result = _judge(folder, clips, frames, seconds)
-    (folder / "summary.json").write_text(json.dumps(_summary(result), indent=2) + "\n")
+    events = list(_events(folder / "events.jsonl"))
+    result = judge(events, clips, frames, seconds, folder.joinpath)
+    write_summary(result, folder)
     return result
 
 
-def _configuration(folder: Path, clips: list[WrittenClip]) -> dict[str, Any]:
+def configuration(folder: Path, clips: list[WrittenClip]) -> dict[str, Any]:
     """The demo's cameras.yaml: detection everywhere, plates where they can be read, a line and a zone."""
     cameras: list[dict[str, Any]] = []
     for written in clips:
@@ -114,19 +115,34 @@ def _configuration(folder: Path, clips: list[WrittenClip]) -> dict[str, Any]:
     }
 
 
-def _judge(folder: Path, clips: list[WrittenClip], frames: int, seconds: float) -> Result:
-    events = list(_events(folder / "events.jsonl"))
+def judge(
+    events: list[Event], clips: list[WrittenClip], frames: int, seconds: float, picture: Callable[[str], Path]
+) -> Result:
+    """Compares events with the truth.
+
+    Args:
+        events: All events, each once, those of a camera in order; positions count the frames of the clip.
+        clips: The clips.
+        frames: How many frames were analysed.
+        seconds: How long that took.
+        picture: Where the picture is that an event refers to.
+    """
     rows: dict[str, Row] = {}
     total = Row()
     pictures: list[Path] = []
     for written in clips:
         own = [event for event in events if event.subject == written.clip.name]
-        pictures += _best_picture(folder, own)
+        pictures += map(picture, _best_picture(own))
         camera = written.clip.camera
         for name, row in score(read_truth(written.truth), own, (camera.width, camera.height)).items():
             rows.setdefault(name, Row()).add(row)
             total.add(row)
     return Result(len(clips), frames, seconds, rows, total, pictures)
+
+
+def write_summary(result: Result, folder: Path) -> None:
+    """Writes `summary.json`."""
+    (folder / "summary.json").write_text(json.dumps(_summary(result), indent=2) + "\n")
 
 
 def _events(path: Path) -> Iterator[Event]:
@@ -135,10 +151,10 @@ def _events(path: Path) -> Iterator[Event]:
             yield decode(line)
 
 
-def _best_picture(folder: Path, events: list[Event]) -> list[Path]:
+def _best_picture(events: list[Event]) -> list[str]:
     """The picture of the middle one of a camera's events, which shows the scene in full swing."""
     shown = [event.data.snapshot for event in events if event.data.snapshot]
-    return [folder / shown[len(shown) // 2]] if shown else []
+    return [shown[len(shown) // 2]] if shown else []
 
 
 def _summary(result: Result) -> dict[str, Any]:
