@@ -32,7 +32,7 @@ RULE = Rule(
     "two, "
     "and old ones are removed only after hours.",
     fix="Give a gp3 root volume of 100 GiB in BlockDeviceMappings.",
-    source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-ami-storage-config.html",
+    source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-optimized_AMI.html",
     check=check,
     example=Example(
         file="template.sh",

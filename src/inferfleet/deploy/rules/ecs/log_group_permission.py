@@ -31,7 +31,7 @@ RULE = Rule(
     why="awslogs-create-group makes the agent call logs:CreateLogGroup. AmazonECSTaskExecutionRolePolicy allows "
     "CreateLogStream and PutLogEvents only, so the task stops before its container starts.",
     fix="Create the log group yourself, with a retention, or allow logs:CreateLogGroup on it in the execution role.",
-    source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html",
+    source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/specify-log-config.html",
     check=check,
     example=Example(
         file="task-definition.json",
