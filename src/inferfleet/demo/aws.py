@@ -276,7 +276,7 @@ def _watch(report: Callable[[], WorkerReport], producers: list[_Put], frames: in
             if failed is not None:
                 raise OutsideError(f"the producer of {failed.name} failed: {failed.failure}")
             now = report()
-            seen = sum(camera.frames for camera in now.cameras)
+            seen = sum(camera.frames + camera.skipped for camera in now.cameras)
             backlog = sum(sink.backlog for sink in now.sinks)
             if all(put.is_done for put in producers) and seen >= frames and not backlog:
                 return

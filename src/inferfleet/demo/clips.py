@@ -95,7 +95,7 @@ CLIPS: tuple[Clip, ...] = (
         cast=Cast({"car": 0.4, "truck": 0.4, "bus": 0.2}, gap=14.0, riders=30.0, walkers=55.0, speed=8.0),
         light="night",
         codec="libx265",
-        options={"preset": "ultrafast", "crf": "24", "x265-params": "log-level=error:keyint=24"},
+        options={"preset": "ultrafast", "crf": "24", "x265-params": "log-level=error:keyint=24:open-gop=0"},
     ),
     Clip(
         name="carpark",
