@@ -24,6 +24,9 @@ demo: $(READY)  ## four synthetic cameras, the model that ships, events against 
 demo-aws: $(READY)  ## the same through Kinesis Video Streams, Kinesis, S3 and DynamoDB on this machine
 	$(BIN)/inferfleet demo --aws --out out/demo-aws
 
+chaos: $(READY)  ## five minutes of killed workers and failing services; says what was lost (0)
+	$(BIN)/python -m tests.chaos
+
 test: $(READY)  ## all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
