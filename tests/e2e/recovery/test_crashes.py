@@ -8,6 +8,8 @@ from inferfleet.recovery.core.model import JobPhase, NodePhase
 from tests.e2e.recovery.conftest import Crash
 from tests.e2e.recovery.test_on_the_wire import _sick_until_boot
 
+_AT_REST = (NodePhase.IN_SERVICE, NodePhase.RETIRED)
+
 
 def _tale(fleet) -> None:
     """A job of two starts; one of its nodes fails, is rebooted and comes back."""
@@ -43,7 +45,7 @@ def test_a_crash_at_any_write_or_effect_changes_nothing_in_the_end(region, after
         assert fleet.job().phase is JobPhase.RUNNING, where
         assert len(fleet.live()) == 2, where
         assert len({item["startedBy"] for item in fleet.live()}) == 1, where
-        assert all(fleet.node(node).phase is NodePhase.IN_SERVICE for node in fleet.nodes()), where
+        assert all(fleet.node(node).phase in _AT_REST for node in fleet.nodes()), where
         assert fleet.count("RebootInstances") <= 2, where
         assert all("inferfleet.fence" not in item.attributes for item in fleet.cluster.instances.values()), where
 

@@ -11,6 +11,7 @@ intent that started it can start no more, and a listing made after that moment f
 from collections import Counter
 
 from inferfleet.recovery.core import nodes
+from inferfleet.recovery.core.ladder import recent
 from inferfleet.recovery.core.model import (
     FINAL_JOB_PHASES,
     REPAIR_PHASES,
@@ -30,6 +31,7 @@ from inferfleet.recovery.core.model import (
     evolve,
 )
 from inferfleet.recovery.core.observations import IntentResult, JobSubmitted, Started
+from inferfleet.recovery.core.policy import DAY
 from inferfleet.recovery.core.state import Draft, in_the_way
 
 _STOP_TRIES = 3
@@ -295,7 +297,7 @@ def try_start(draft: Draft, job: Job) -> None:
 
 
 def place(draft: Draft, job: Job, ranks: tuple[int, ...], keep: dict[int, str]) -> dict[int, str] | None:
-    """Chooses a node in service for each rank, its former one where possible; None if there are too few.
+    """Chooses a node in service for each rank, its former one unless it is in doubt; None if there are too few.
 
     Args:
         draft: The draft to read.
@@ -315,20 +317,27 @@ def place(draft: Draft, job: Job, ranks: tuple[int, ...], keep: dict[int, str]) 
     homeless = []
     for rank in ranks:
         former = job.assignment[rank] if rank < len(job.assignment) else ""
-        if former and _room(draft, former, used) >= job.gpus_per_task:
+        if former and not _doubtful(draft, former) and _room(draft, former, used) >= job.gpus_per_task:
             placed[rank] = former
             used[former] += job.gpus_per_task
         else:
             homeless.append(rank)
     if not homeless:
         return placed
-    for key in draft.view.nodes_in_service():
+    candidates = list(draft.view.nodes_in_service())
+    for key in sorted(candidates, key=lambda node: _doubtful(draft, node)):
         while homeless and _room(draft, key, used) >= job.gpus_per_task:
             placed[homeless.pop(0)] = key
             used[key] += job.gpus_per_task
         if not homeless:
             return placed
     return None
+
+
+def _doubtful(draft: Draft, key: str) -> bool:
+    """Whether trouble began on a node within the last day without a finding: such nodes are chosen last."""
+    node = draft.node(key)
+    return node is not None and bool(recent(node.suspicions, draft.now, DAY))
 
 
 def _room(draft: Draft, key: str, used: Counter[str]) -> int:

@@ -263,6 +263,10 @@ def escalate(draft: Draft, node: Node, why: str) -> None:
     if node.phase is NodePhase.REPLACING:
         quarantine(draft, node, why)
         return
+    if node.phase is NodePhase.REBOOTING and node.connected and node.boot and node.boot.id == node.boot_before:
+        draft.note(node.incident, "it is up, and has not booted since: the reboot did not happen")
+        stand_back(draft, node)
+        return
     done = Rung.RESET_GPU if node.phase is NodePhase.RESETTING else Rung.REBOOT
     condemn(draft, evolve(node, repaired=done), Rung.REBOOT, why)
 
@@ -463,7 +467,7 @@ def _level(draft: Draft, node: Node, repaired: Rung) -> int:
     if repaired:
         return policy.diagnose_level_after_repair
     deeper = len(recent(node.suspicions, draft.now, policy.node_window))
-    return max(policy.diagnose_level, min(_LEVEL_BY_SUSPICION, 1 + deeper // 2))
+    return max(policy.diagnose_level, min(_LEVEL_BY_SUSPICION, deeper))
 
 
 def _count_fault(draft: Draft) -> None:

@@ -16,7 +16,6 @@ from inferfleet.recovery.core.model import (
     Intent,
     IntentKind,
     IntentStatus,
-    JobPhase,
     Rung,
 )
 from inferfleet.recovery.core.observations import Diagnosed, IntentResult, Observation, Started, Tick, Verdict
@@ -30,6 +29,7 @@ from inferfleet.recovery.simulator.profile import DETECTED
 LEASE = 120.0
 RECONCILE_EVERY = 60.0
 LISTING_TAKES = 5.0
+FORGET_AFTER = 3600.0
 CRASH_SHARE = 0.002
 """Intents whose executor dies: generous, Lambda's own failures are rarer."""
 
@@ -47,7 +47,7 @@ class Brain:
         self.on_notice: Callable[[Intent], None] = lambda intent: None
         self.decisions = 0
         self._open: dict[str, None] = {}
-        self._old_tasks: dict[str, int] = {}
+        self._forget_at = engine.now + FORGET_AFTER
 
     # Deciding
 
@@ -92,14 +92,20 @@ class Brain:
         return of_job or (node is not None and intent.id in (node.request, node.fence_request))
 
     def _forget_tasks(self) -> None:
-        """What DynamoDB's time to live does: tasks of generations long over."""
-        for job in self.state.jobs.values():
-            if job.phase is JobPhase.RUNNING and self._old_tasks.get(job.id, 0) < job.generation - 1:
-                self._old_tasks[job.id] = job.generation - 1
-                old = [key for key, task in self.state.tasks.items() if _is_old(task, job.id, job.generation)]
-                self.state.forget(tasks=old)
-                for key in old:
-                    self.cloud.tasks.pop(key, None)
+        """What ECS and DynamoDB's time to live do: stopped tasks of earlier generations are forgotten after an hour."""
+        now = self.engine.now
+        if now >= self._forget_at:
+            self._forget_at = now + FORGET_AFTER
+            old = [
+                task.id for task in self.state.tasks.values() if not task.live and task.stopped_at < now - FORGET_AFTER
+            ]
+            current = {(job.id, job.generation) for job in self.state.jobs.values()}
+            gone = [
+                key for key in old if (self.state.tasks[key].owner, self.state.tasks[key].generation) not in current
+            ]
+            self.state.forget(tasks=gone)
+            for key in gone:
+                self.cloud.tasks.pop(key, None)
         if len(self.state.intents) > 4 * len(self.state.nodes) + 1000:
             settled = [item for item in self.state.intents.values() if item.status in SETTLED]
             self.state.forget(intents=[item.id for item in settled if not self._still_read(item)])
@@ -225,11 +231,3 @@ class Brain:
         self.engine.after(down, cloud.go_down, item)
         self.engine.after(down + cloud.draw(cloud.timing.boot), cloud.come_up, item)
         return now + 0.5, IntentResult(intent.id, ok=True)
-
-
-def _is_old(task: object, job: str, generation: int) -> bool:
-    return (
-        getattr(task, "owner", "") == job
-        and getattr(task, "generation", 0) < generation
-        and not getattr(task, "live", True)
-    )
