@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 import structlog
 
 from inferfleet.config.serve import LimitsConfig, QueueConfig, ServedModel, ServeFile
-from inferfleet.errors import InferfleetError
+from inferfleet.errors import InferfleetError, InputError
 from inferfleet.serving.lane import Lane
 from inferfleet.serving.metrics import LaneState, Metrics
 from inferfleet.serving.problems import Problem
@@ -121,7 +121,13 @@ class Registry:
 
     async def _build(self, name: str) -> Lane:
         config = self._models[name]
-        servable = await asyncio.to_thread(self._loader, config, self._limits)
+        try:
+            servable = await asyncio.to_thread(self._loader, config, self._limits)
+        except InferfleetError:
+            raise
+        except Exception as error:  # a broken file can make the libraries below raise anything
+            _log.exception("a model could not be loaded", model=name)
+            raise InputError(f"model {config.path}: cannot be loaded: {error}") from error
         lane = Lane(name, servable, config, self._queue, self._metrics.lane(name))
         await lane.start()
         return lane

@@ -33,7 +33,7 @@ from inferfleet.serving.servable import load
 from inferfleet.serving.service import Service, State
 from inferfleet.serving.tracing import make_tracer
 from inferfleet.serving.v2 import InferenceProtocol
-from inferfleet.serving.watching import watch_files
+from inferfleet.serving.watching import FileWatch
 
 _log = structlog.get_logger(__name__)
 
@@ -122,12 +122,13 @@ class Process:
             for server, listener in zip(servers, listeners, strict=True)
         ]
         watching: asyncio.Task[None] | None = None
+        files = FileWatch(self._config)
         try:
             loading = asyncio.create_task(self._load())
             await _first(loading, asyncio.create_task(self._signalled.wait()))
             if loading.done():
                 loading.result()
-                watching = asyncio.create_task(watch_files(self._config, self.registry))
+                watching = asyncio.create_task(files.run(self.registry))
                 await self._signalled.wait()
             else:
                 loading.cancel()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from pathlib import Path
 
 import structlog
-from watchfiles import awatch
 
 from inferfleet.config.serve import ServedModel, ServeFile
 from inferfleet.errors import InferfleetError
@@ -13,26 +14,33 @@ from inferfleet.serving.registry import Registry
 
 _log = structlog.get_logger(__name__)
 
+_INTERVAL_SECONDS = 0.5
+
 Stamp = tuple[int, int, int]
 
 
-async def watch_files(config: ServeFile, registry: Registry) -> None:
-    """Watches the folders of local files, so that files swapped by a rename or a link are noticed too."""
-    files = {name: local_files(model) for name, model in config.models.items()} if config.watch else {}
-    folders = {file.parent for known in files.values() for file in known}
-    if not folders:
-        return
-    stamps = {name: _stamps(known) for name, known in files.items()}
-    async for _ in awatch(*folders, recursive=False, rust_timeout=500, debounce=400):
-        for name, known in files.items():
-            present = _stamps(known)
-            if present != stamps[name] and None not in present:
-                stamps[name] = present
-                _log.info("model file changed", model=name)
-                try:
-                    await registry.reload(name)
-                except InferfleetError:
-                    continue  # told by the registry; the next change of the file tries again
+class FileWatch:
+    """Looks at local files again and again, which misses nothing, not even on network mounts or while models load."""
+
+    def __init__(self, config: ServeFile) -> None:
+        """Notes what the files are like; make it before they are loaded."""
+        files = {name: local_files(model) for name, model in config.models.items()} if config.watch else {}
+        self._files = {name: known for name, known in files.items() if known}
+        self._loaded = {name: _stamps(known) for name, known in self._files.items()}
+
+    async def run(self, registry: Registry) -> None:
+        """Reloads each model whose files are others than were loaded, once they have stopped changing."""
+        before = self._loaded
+        while self._files:
+            await asyncio.sleep(_INTERVAL_SECONDS)
+            present = {name: _stamps(known) for name, known in self._files.items()}
+            for name, stamps in present.items():
+                if stamps != self._loaded[name] and stamps == before[name] and None not in stamps:
+                    self._loaded = {**self._loaded, name: stamps}
+                    _log.info("model file changed", model=name)
+                    with contextlib.suppress(InferfleetError):  # told by the registry; the next change tries again
+                        await registry.reload(name)
+            before = present
 
 
 def local_files(model: ServedModel) -> tuple[Path, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -30,6 +31,7 @@ class ServerProcess:
         self.config.write_text(yaml.safe_dump({"host": "127.0.0.1", "port": 0, **config}, sort_keys=False))
         program = ["-m", "inferfleet", "serve"] if fake is None else [str(FAKE), str(fake)]
         self.log: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self._seen = threading.Condition()
         self.process = subprocess.Popen(
             [sys.executable, *program, "--config", str(self.config), *options],
@@ -47,12 +49,13 @@ class ServerProcess:
             return entry.get("event") == event and all(entry.get(key) == value for key, value in fields.items())
 
         with self._seen:
-            assert self._seen.wait_for(lambda: any(map(wanted, self.log)) or not self._reader.is_alive(), DEADLINE)
-            found = [entry for entry in self.log if wanted(entry)]
-            assert found, self.log[-5:]
-            return found[0]
+            entries = self.requests if event == "request" else self.log
+            self._seen.wait_for(lambda: any(map(wanted, entries)) or not self._reader.is_alive(), DEADLINE)
+            found = next(filter(wanted, entries), None)
+            assert found is not None, entries[-5:]
+            return found
 
-    @property
+    @functools.cached_property
     def port(self) -> int:
         """The main port."""
         return int(self.wait_for_log("serving")["port"])
@@ -127,7 +130,8 @@ class ServerProcess:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             with self._seen:
-                self.log.append(json.loads(line) if line.startswith("{") else {"event": line.rstrip()})
+                entry = json.loads(line) if line.startswith("{") else {"event": line.rstrip()}
+                (self.requests if entry.get("event") == "request" else self.log).append(entry)
                 self._seen.notify_all()
         with self._seen:
             self._seen.notify_all()
