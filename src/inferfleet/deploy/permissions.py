@@ -5,14 +5,18 @@ The derivation is a table: what a source or a sink of cameras.yaml needs. A new 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from inferfleet.config import source
+from inferfleet.config import base, fleet_env, source
+from inferfleet.config.cameras import CamerasFile
+from inferfleet.config.sink_aws import DynamoDbSink, EventBridgeSink, KinesisSink, S3Sink, SnsSink
+from inferfleet.config.sources import KvsSource
 from inferfleet.deploy.resolve import ResolvedFleet, ResolvedService
-from inferfleet.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,60 +54,61 @@ class _Place:
         return f"arn:aws:{service}:{region or self.region}:{self.account}:{resource}"
 
 
-Settings = Mapping[str, Any]
-Derivation = Callable[[Settings, _Place], Statement]
+Derivation = Callable[[Any, _Place], Iterator[Statement]]
 
 
-def _kvs(settings: Settings, place: _Place) -> Statement:
-    stream = place.arn("kinesisvideo", f"stream/{settings['stream']}/*", settings.get("region"))
-    actions = ["kinesisvideo:DescribeStream", "kinesisvideo:GetDataEndpoint", "kinesisvideo:GetMedia"]
-    if settings.get("via") == "hls":
-        actions[-1] = "kinesisvideo:GetHLSStreamingSessionURL"
-    actions += ["kinesisvideo:GetMediaForFragmentList", "kinesisvideo:ListFragments"]
-    return Statement("ReadVideo", tuple(actions), (stream,), "cameras read these streams, and catch up after an outage")
+def _kvs(source: KvsSource, place: _Place) -> Iterator[Statement]:
+    # The last part of a stream's ARN is the moment of its creation.
+    stream = place.arn("kinesisvideo", f"stream/{source.stream}/*", source.region)
+    read = "kinesisvideo:GetMedia" if source.via == "media" else "kinesisvideo:GetHLSStreamingSessionURL"
+    yield Statement("ReadVideo", ("kinesisvideo:GetDataEndpoint", read), (stream,), "cameras read these streams")
 
 
-def _kinesis(settings: Settings, place: _Place) -> Statement:
-    stream = place.arn("kinesis", f"stream/{settings['stream']}", settings.get("region"))
-    actions = ("kinesis:DescribeStreamSummary", "kinesis:PutRecord", "kinesis:PutRecords")
-    return Statement("PublishEvents", actions, (stream,), "the kinesis sink puts events there")
+def _kinesis(sink: KinesisSink, place: _Place) -> Iterator[Statement]:
+    stream = _arn(sink.stream, place.arn("kinesis", f"stream/{sink.stream}", sink.region))
+    actions = ("kinesis:DescribeStreamSummary", "kinesis:PutRecords")
+    yield Statement("PublishEvents", actions, (stream,), "the kinesis sink puts events there")
 
 
-def _s3(settings: Settings, place: _Place) -> Statement:
+def _s3(sink: S3Sink, place: _Place) -> Iterator[Statement]:
+    fixed = sink.template.partition("{")[0]
+    objects = f"arn:aws:s3:::{sink.bucket}/{fixed[: fixed.rfind('/') + 1]}*"
+    yield Statement("StorePictures", ("s3:PutObject",), (objects,), "the s3 sink puts pictures there")
+    if sink.kms_key is not None:
+        key = _arn(sink.kms_key, place.arn("kms", f"key/{sink.kms_key}", sink.region))
+        yield Statement("EncryptPictures", ("kms:GenerateDataKey",), (key,), "pictures are encrypted with this key")
+
+
+def _dynamodb(sink: DynamoDbSink, place: _Place) -> Iterator[Statement]:
+    actions = ["dynamodb:DescribeTable", "dynamodb:PutItem"]
+    actions += ["dynamodb:DescribeTimeToLive"] if sink.ttl_days is not None else []
+    actions += ["dynamodb:CreateTable"] if sink.create else []
+    actions += ["dynamodb:UpdateTimeToLive"] if sink.create and sink.ttl_days is not None else []
+    table = place.arn("dynamodb", f"table/{sink.table}", sink.region)
+    yield Statement("StoreEvents", tuple(actions), (table,), "the dynamodb sink puts each event there once")
+
+
+def _eventbridge(sink: EventBridgeSink, place: _Place) -> Iterator[Statement]:
+    bus = _arn(sink.bus, place.arn("events", f"event-bus/{sink.bus}", sink.region))
+    actions = ("events:DescribeEventBus", "events:PutEvents")
+    yield Statement("SendEvents", actions, (bus,), "the eventbridge sink sends events there")
+
+
+def _sns(sink: SnsSink, place: _Place) -> Iterator[Statement]:
     del place
-    prefix = str(settings.get("prefix", "")).strip("/")
-    objects = f"arn:aws:s3:::{settings['bucket']}/{prefix + '/' if prefix else ''}*"
-    return Statement("StorePictures", ("s3:PutObject",), (objects,), "the s3 sink puts pictures there")
+    actions = ("sns:GetTopicAttributes", "sns:Publish")
+    yield Statement("NotifyPeople", actions, (sink.topic,), "the sns sink publishes there")
 
 
-def _dynamodb(settings: Settings, place: _Place) -> Statement:
-    table = place.arn("dynamodb", f"table/{settings['table']}", settings.get("region"))
-    actions = ("dynamodb:DescribeTable", "dynamodb:PutItem", "dynamodb:UpdateItem")
-    return Statement("StoreEvents", actions, (table,), "the dynamodb sink puts each event there once")
-
-
-def _eventbridge(settings: Settings, place: _Place) -> Statement:
-    bus = place.arn("events", f"event-bus/{settings.get('bus', 'default')}")
-    return Statement("SendEvents", ("events:PutEvents",), (bus,), "the eventbridge sink sends events there")
-
-
-def _sns(settings: Settings, place: _Place) -> Statement:
-    topic = str(settings["topic"])
-    arn = topic if topic.startswith("arn:") else place.arn("sns", topic)
-    return Statement("NotifyPeople", ("sns:Publish",), (arn,), "the sns sink publishes there")
-
-
-SOURCES: dict[str, Derivation] = {"kvs": _kvs}
-"""What each kind of camera source needs."""
-
-SINKS: dict[str, Derivation] = {
-    "kinesis": _kinesis,
-    "s3": _s3,
-    "dynamodb": _dynamodb,
-    "eventbridge": _eventbridge,
-    "sns": _sns,
+DERIVATIONS: dict[type, Derivation] = {
+    KvsSource: _kvs,
+    KinesisSink: _kinesis,
+    S3Sink: _s3,
+    DynamoDbSink: _dynamodb,
+    EventBridgeSink: _eventbridge,
+    SnsSink: _sns,
 }
-"""What each kind of sink needs."""
+"""What each kind of source and sink needs; the rest needs nothing of AWS."""
 
 _EXEC_ACTIONS = (
     "ssmmessages:CreateControlChannel",
@@ -111,8 +116,7 @@ _EXEC_ACTIONS = (
     "ssmmessages:OpenControlChannel",
     "ssmmessages:OpenDataChannel",
 )
-_LEASE_ACTIONS = ("dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem",
-                  "dynamodb:DeleteItem", "dynamodb:Scan")  # fmt: skip
+_LEASE_ACTIONS = ("DeleteItem", "DescribeTable", "PutItem", "Scan", "UpdateItem")
 
 
 def task_role(fleet: ResolvedFleet, service: ResolvedService, folder: Path | None) -> list[Statement]:
@@ -169,45 +173,30 @@ def _secrets(service: ResolvedService) -> Iterator[Statement]:
             yield Statement("ReadParameters", ("ssm:GetParameters",), (arn,), f"{name} is filled in from there")
 
 
-def _of_cameras(path: Path, place: _Place) -> list[Statement]:
-    """Reads cameras.yaml as data: what it names counts, whichever version of the worker understands it."""
-    data = source.load(path).data
-    found: list[Statement] = []
-    defaults = data.get("defaults") if isinstance(data.get("defaults"), dict) else {}
-    for camera in data.get("cameras") or ():
-        settings = {**defaults, **camera}.get("source") if isinstance(camera, dict) else None
-        found += _derived(_long_form(settings), SOURCES, place, path)
-    for sink in data.get("sinks") or ():
-        found += _derived(sink, SINKS, place, path)
-    leases = (data.get("workers") or {}).get("leases") if isinstance(data.get("workers"), dict) else None
-    if isinstance(leases, dict) and leases.get("table"):
-        table = place.arn("dynamodb", f"table/{leases['table']}")
-        found.append(Statement("ShareCameras", _LEASE_ACTIONS, (table,), "workers take leases on cameras there"))
-    return found
+def _of_cameras(path: Path, place: _Place) -> Iterator[Statement]:
+    """Derives what the cameras, models, sinks and leases of a cameras.yaml need."""
+    environment = {**fleet_env.beside(path), **os.environ}
+    config = base.validate(source.load(path, environment), CamerasFile)
+    sources = [camera.source for camera in config.cameras if camera.enabled]
+    for settings in (*sources, *(sink.settings for sink in config.sinks)):
+        derivation = DERIVATIONS.get(type(settings))
+        if derivation is not None:
+            yield from derivation(settings, place)
+    for model in config.models.values():
+        address = urlsplit(str(model.path))
+        if address.scheme == "s3":
+            arn = f"arn:aws:s3:::{address.netloc}{address.path}"
+            yield Statement("ReadModels", ("s3:GetObject",), (arn,), "models are loaded from there")
+    leases = config.workers.leases
+    if leases is not None:
+        actions = (*_LEASE_ACTIONS, "CreateTable") if leases.create else _LEASE_ACTIONS
+        table = place.arn("dynamodb", f"table/{leases.table}", leases.region)
+        named = tuple(f"dynamodb:{action}" for action in actions)
+        yield Statement("ShareCameras", named, (table,), "workers take leases on cameras there")
 
 
-def _long_form(item: Any) -> Any:
-    """Gives the short forms of a video stream, `kvs://name` and `{stream: name}`, their type."""
-    if isinstance(item, str) and item.startswith("kvs://"):
-        return {"type": "kvs", "stream": item.removeprefix("kvs://")}
-    if isinstance(item, dict) and "stream" in item:
-        return {"type": "kvs", **item}
-    return item
-
-
-def _derived(item: Any, table: Mapping[str, Derivation], place: _Place, path: Path) -> Iterator[Statement]:
-    """Applies the table to `{kind: settings}` or `{type: kind, …}`."""
-    if isinstance(item, str):
-        item = {item: {}}
-    if not isinstance(item, dict):
-        return
-    pairs = [(str(item["type"]), item)] if "type" in item else list(item.items())
-    for kind, settings in pairs:
-        if kind in table:
-            try:
-                yield table[kind](settings or {}, place)
-            except (KeyError, TypeError) as error:
-                raise InputError(f"{path}: {kind} needs {error} before its permissions can be derived") from error
+def _arn(given: str, otherwise: str) -> str:
+    return given if given.startswith("arn:") else otherwise
 
 
 def _merged(statements: list[Statement]) -> list[Statement]:

@@ -146,8 +146,8 @@ def from_env(values: Mapping[str, str], file: str) -> Start:
     files: dict[str, str] = {}
     tail = [*_alerts(reader), *recovery]
     if not only_recovery:
-        lines += _service(reader, name, notes)
         files["cameras.yaml"] = _cameras(reader)
+        lines += _service(reader, name, notes)
     elif reader.rest():
         notes += [f"{left}: not a setting of a fleet" for left in reader.rest()]
     files["fleet.yaml"] = "\n".join([*lines, *tail]).rstrip() + "\n"
@@ -205,7 +205,6 @@ def _service(reader: _Reader, name: str, notes: list[str]) -> list[str]:
     lines += [f"    port: {port}"] if port else []
     retention = reader.reference(*_RETENTION)
     lines += [f"    logs: {{retention_days: {retention}}}"] if retention else []
-    lines += _permissions(reader)
     environment = {key: reader.reference(key) for key in ("LOG_LEVEL",) if reader.values.get(key)}
     # What is handed to the application besides, under the names that it knows.
     reader.used |= {key for pair in _ALERTING for key in pair}
@@ -220,43 +219,31 @@ def _service(reader: _Reader, name: str, notes: list[str]) -> list[str]:
     return [*lines, ""]
 
 
-def _permissions(reader: _Reader) -> list[str]:
-    """What the deployment's own task role allowed, each on the one resource that the variables name."""
-    place = "${AWS_REGION:-us-east-1}:${AWS_ACCOUNT_ID}"
-    statements: list[tuple[str, str]] = []
-    stream = reader.reference("KDS_STREAM_NAME", "KINESIS_STREAM_NAME")
-    if stream:
-        statements.append(("kinesis:PutRecord, kinesis:PutRecords", f"arn:aws:kinesis:{place}:stream/{stream}"))
-    bucket, prefix = reader.reference("S3_BUCKET_NAME", "S3_BUCKET"), reader.reference("S3_PREFIX")
-    if bucket:
-        statements.append(("s3:PutObject", f"arn:aws:s3:::{bucket}/{prefix + '/' if prefix else ''}*"))
-    table = reader.reference("DYNAMODB_TABLE_NAME", "DYNAMODB_TABLE")
-    if table:
-        actions = "dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem"
-        statements.append((actions, f"arn:aws:dynamodb:{place}:table/{table}"))
-    if not statements:
-        return []
-    lines = ["    permissions:"]
-    for actions, resource in statements:
-        lines += [f'      - actions: ["{actions}"]'.replace(", ", '", "'), f'        resources: ["{resource}"]']
-    return lines
-
-
 def _cameras(reader: _Reader) -> str:
-    prefix = reader.values.get("KVS_STREAM_PREFIX") or "camera"
-    reference = f"${{KVS_STREAM_PREFIX:-{prefix}}}"
-    reader.used.add("KVS_STREAM_PREFIX")
+    """The cameras and sinks of the deployment; the task role's permissions follow from them."""
+    prefix = reader.reference("KVS_STREAM_PREFIX", default="camera")
+    sinks = []
+    stream = reader.reference("KDS_STREAM_NAME", "KINESIS_STREAM_NAME")
+    sinks += [f'kinesis: {{stream: "{stream}"}}'] if stream else []
+    bucket, folder = reader.reference("S3_BUCKET_NAME", "S3_BUCKET"), reader.reference("S3_PREFIX")
+    if bucket:
+        template = f"{folder or 'snapshots'}/{{camera}}/{{date}}/{{time}}-{{id}}-{{kind}}.{{ext}}"
+        sinks.append(f's3: {{bucket: "{bucket}", template: "{template}"}}')
+    table = reader.reference("DYNAMODB_TABLE_NAME", "DYNAMODB_TABLE")
+    sinks += [f'dynamodb: {{table: "{table}"}}'] if table else []
+    lines = "\n".join(f"  - {sink}" for sink in sinks or ["stdout"])
     return f"""\
 # One camera for each video stream; their names begin with KVS_STREAM_PREFIX.
 cameras:
   - id: camera-1
-    source: {{stream: "{reference}-1"}}
+    source: {{stream: "{prefix}-1"}}
     steps: [detect]
-sinks: [stdout]
+sinks:
+{lines}
 """
 
 
-_ALERTING = (_EMAIL, ("SNS_TOPIC_ARN", "SNS_TOPIC"), ("KVS_STREAM_PREFIX",))
+_ALERTING = (_EMAIL, ("SNS_TOPIC_ARN", "SNS_TOPIC"))
 
 
 def _alerts(reader: _Reader) -> list[str]:

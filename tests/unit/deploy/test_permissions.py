@@ -4,15 +4,19 @@ from inferfleet.deploy import permissions
 from inferfleet.errors import InputError
 
 CAMERAS = """
-defaults: {source: {region: eu-west-1}}
 cameras:
-  - {id: a, source: {stream: gate}}
-  - {id: b, source: "kvs://yard"}
-  - {id: c, source: "rtsp://10.0.0.7/x"}
+  - {id: a, source: {stream: gate, region: eu-west-1}, steps: [detect]}
+  - {id: b, source: "kvs://yard", steps: [detect]}
+  - {id: c, source: "rtsp://10.0.0.7/x", steps: [detect]}
+  - {id: d, source: "kvs://off", steps: [detect], enabled: false}
+models:
+  street: {path: "s3://models/street.onnx"}
 sinks:
   - kinesis: {stream: detections}
-  - s3: {bucket: snapshots, prefix: /pictures/}
+  - s3: {bucket: snapshots, template: "pictures/{id}-{kind}.{ext}", encryption: kms, kms_key: 1234abcd}
   - dynamodb: {table: events}
+  - eventbridge: {bus: cameras}
+  - sns: {topic: "arn:aws:sns:us-east-1:111122223333:people"}
   - stdout
 workers: {leases: {table: leases}}
 """
@@ -26,15 +30,36 @@ def role(make_fleet, tmp_path, cameras=CAMERAS, more=""):
 
 def test_each_stream_and_sink_gets_its_own_actions_on_its_own_resource(make_fleet, tmp_path):
     found = role(make_fleet, tmp_path)
-    assert sorted(found) == ["PublishEvents", "ReadVideo", "ShareCameras", "StoreEvents", "StorePictures"]
     assert found["ReadVideo"].resources == (
-        "arn:aws:kinesisvideo:us-east-1:111122223333:stream/gate/*",
+        "arn:aws:kinesisvideo:eu-west-1:111122223333:stream/gate/*",
         "arn:aws:kinesisvideo:us-east-1:111122223333:stream/yard/*",
     )
     assert "kinesisvideo:GetDataEndpoint" in found["ReadVideo"].actions
     assert found["StorePictures"].actions == ("s3:PutObject",)
     assert found["StorePictures"].resources == ("arn:aws:s3:::snapshots/pictures/*",)
     assert found["StoreEvents"].resources == ("arn:aws:dynamodb:us-east-1:111122223333:table/events",)
+
+
+@pytest.mark.parametrize("cameras", [CAMERAS, CAMERAS.replace("table: events", "table: events, create: true")])
+def test_it_is_what_the_worker_says_that_it_needs(make_fleet, tmp_path, cameras):
+    from inferfleet.config.base import read
+    from inferfleet.config.cameras import CamerasFile
+    from inferfleet.streams.delivery.permissions import Place, policy
+
+    mine = {
+        (action, resource)
+        for statement in role(make_fleet, tmp_path, cameras).values()
+        for action in statement.actions
+        for resource in statement.resources
+    }
+    place = Place(region="us-east-1", account="111122223333")
+    theirs = {
+        (action, resource)
+        for statement in policy(read(tmp_path / "cameras.yaml", CamerasFile), place)["Statement"]
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+    }
+    assert mine == theirs
 
 
 def test_nothing_is_allowed_on_everything_but_what_knows_no_resources(make_fleet, tmp_path):
@@ -49,11 +74,12 @@ def test_every_statement_says_why(make_fleet, tmp_path):
 
 
 def test_cameras_without_aws_need_nothing(make_fleet, tmp_path):
-    assert role(make_fleet, tmp_path, "cameras: [{id: a, source: 'rtsp://10.0.0.7/x'}]\nsinks: [stdout]\n") == {}
+    cameras = "cameras: [{id: a, source: 'rtsp://10.0.0.7/x', steps: [detect]}]\nsinks: [stdout]\n"
+    assert role(make_fleet, tmp_path, cameras) == {}
 
 
-def test_a_sink_that_lacks_its_target_is_named(make_fleet, tmp_path):
-    with pytest.raises(InputError, match="kinesis needs 'stream'"):
+def test_a_configuration_that_cannot_be_read_is_named(make_fleet, tmp_path):
+    with pytest.raises(InputError, match=r"cameras\.yaml:1"):
         role(make_fleet, tmp_path, "sinks: [{kinesis: {}}]\n")
 
 

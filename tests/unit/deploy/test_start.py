@@ -65,11 +65,6 @@ def test_every_variable_of_an_old_deployment_finds_its_place(tmp_path):
     assert (gpu.instances, gpu.min, gpu.max, gpu.spot) == (("g4dn.2xlarge",), 1, 4, 100)
     assert (service.count, service.port) == (2, 9090)
     assert service.environment == {"LOG_LEVEL": "DEBUG", "MY_OWN": "7"}
-    assert [permission.resources[0].split(":", 2)[2] for permission in service.permissions] == [
-        "kinesis:ap-southeast-1:123456789012:stream/kvs-detection-events",
-        "s3:::kvs-inference-snapshots/snapshots/*",
-        "dynamodb:ap-southeast-1:123456789012:table/kvs-inference-metadata",
-    ]
     assert fleet.alerts.emails == ("a@example.com",)
     assert any(note.startswith("CUDA_VISIBLE_DEVICES: ") for note in begun.notes)
 
@@ -95,12 +90,15 @@ def test_what_is_made_has_no_findings(tmp_path, text):
     assert [(f.rule, f.message) for f in engine.lint_paths([tmp_path]).findings] == []
 
 
-def test_the_cameras_follow_the_prefix(tmp_path):
+def test_the_cameras_and_sinks_are_those_of_the_old_deployment(tmp_path):
     begun, _ = made(tmp_path, OLD)
-    cameras = base.validate(
-        parse(begun.files["cameras.yaml"], "cameras.yaml", {"KVS_STREAM_PREFIX": "door"}), CamerasFile
-    )
+    values = {**fleet_env.parse(OLD, ".env"), "KVS_STREAM_PREFIX": "door"}
+    cameras = base.validate(parse(begun.files["cameras.yaml"], "cameras.yaml", values), CamerasFile)
+    kinesis, s3, dynamodb = (sink.settings for sink in cameras.sinks)
     assert cameras.cameras[0].source.stream == "door-1"
+    assert kinesis.stream == "kvs-detection-events"
+    assert (s3.bucket, s3.template.split("/")[0]) == ("kvs-inference-snapshots", "snapshots")
+    assert dynamodb.table == "kvs-inference-metadata"
 
 
 def test_an_empty_file_is_refused():
