@@ -118,6 +118,7 @@ class Crew:
     processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
     paused: dict[int, float] = field(default_factory=dict)
     starts: int = 0
+    _began: dict[int, int] = field(default_factory=dict)
 
     def start(self, number: int) -> None:
         home = self.folder / f"worker-{number}"
@@ -127,7 +128,8 @@ class Crew:
         command = [sys.executable, "-m", "inferfleet", "run", "--config", str(config), "--no-table"]
         command += ["--http-host", "127.0.0.1", "--http-port", "0"]
         self.starts += 1
-        with (self.folder / f"worker-{number}.log").open("ab") as log:
+        with self._log(number).open("ab") as log:
+            self._began[number] = log.tell()
             self.processes[number] = subprocess.Popen(
                 command, env={**os.environ, **self.environment}, stdout=log, stderr=log
             )
@@ -157,8 +159,14 @@ class Crew:
                 self.start(number)
 
     def able(self) -> list[int]:
-        """Those that something can be done to now."""
-        return [number for number in self.processes if number not in self.paused]
+        """Those that are at work, so that being struck hurts: they have taken a camera since they were started."""
+        return [number for number in self.processes if number not in self.paused and self._has_worked(number)]
+
+    def _has_worked(self, number: int) -> bool:
+        return b'"lease taken"' in self._log(number).read_bytes()[self._began[number] :]
+
+    def _log(self, number: int) -> Path:
+        return self.folder / f"worker-{number}.log"
 
     def end(self) -> list[int]:
         """Stops all, politely; returns their exit codes."""

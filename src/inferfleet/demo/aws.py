@@ -34,12 +34,12 @@ from inferfleet.streams.event import Event, decode
 from inferfleet.streams.kvs import recording
 from inferfleet.streams.kvs.account import Account
 from inferfleet.streams.kvs.put_media import Outgoing, Producer
-from inferfleet.streams.status import WorkerReport
+from inferfleet.streams.status import CameraReport, WorkerReport
 
 _STREAM, _BUCKET, _TABLE, _LEASES = "demo-events", "inferfleet-demo", "demo-events", "demo-leases"
 _FRAGMENT_SECONDS = 2.0
 _REFRESH_SECONDS = 0.5
-_LEAST_PATIENCE = 600.0
+_PATIENCE_SECONDS = 180.0
 """Seconds after which the demo gives up on a worker that makes no progress."""
 
 
@@ -92,9 +92,9 @@ def run_on_aws(folder: Path, clips: list[WrittenClip], live: Live) -> Result:
         with _worker(folder, cloud) as report:
             producers = [_Put(site.account, written) for written in clips]
             began = time.perf_counter()
-            _watch(report, producers, sum(written.clip.frames for written in clips), live)
+            _watch(report, producers, live)
             seconds = time.perf_counter() - began
-            frames = sum(camera.frames for camera in report().cameras)
+            frames = sum(put.frames for put in producers) - sum(camera.skipped for camera in report().cameras)
         delivered = site.read_back()
         complaint = delivered.complaint()
         if complaint is not None:
@@ -177,7 +177,7 @@ class _Put:
     """A camera: a thread that puts a clip into its stream, each fragment when it would have been filmed."""
 
     def __init__(self, account: Account, written: WrittenClip) -> None:
-        self.name, self.fps = written.clip.name, written.clip.fps
+        self.name, self.fps, self.frames = written.clip.name, written.clip.fps, written.clip.frames
         self.failure: Exception | None = None
         self._clip = recording.read(written.video, fragment_s=_FRAGMENT_SECONDS)
         self._producer = Producer(account, self.name, self._clip.tracks)
@@ -189,6 +189,11 @@ class _Put:
     def is_done(self) -> bool:
         """Whether all is put, or nothing more will be."""
         return not self._thread.is_alive()
+
+    def is_analysed(self, camera: CameraReport) -> bool:
+        """Whether the worker has come to the last frame, give or take half a frame."""
+        last = self.start + (self.frames - 1.5) / self.fps
+        return camera.last_frame_time is not None and camera.last_frame_time.timestamp() > last
 
     def _run(self) -> None:
         try:
@@ -213,7 +218,8 @@ def _configuration(folder: Path, clips: list[WrittenClip]) -> dict[str, Any]:
         {"s3": {"bucket": _BUCKET}},
         {"dynamodb": {"table": _TABLE, "create": True}},
     ]
-    config["workers"] = {"leases": {"table": _LEASES, "create": True}}
+    # Long, as there is no other worker that waits for the cameras, and this machine may be busy.
+    config["workers"] = {"leases": {"table": _LEASES, "create": True, "duration": 60}}
     return config
 
 
@@ -241,7 +247,7 @@ def _worker(folder: Path, cloud: Cloud) -> Iterator[Callable[[], WorkerReport]]:
 
 
 def _await_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + _LEAST_PATIENCE
+    until = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < until:
         if process.poll() is not None:
             raise OutsideError(
@@ -253,7 +259,7 @@ def _await_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
         except OSError:
             pass
         time.sleep(_REFRESH_SECONDS)
-    raise OutsideError(f"the worker was not ready after {_LEAST_PATIENCE:.0f} s; see {log}")
+    raise OutsideError(f"the worker was not ready after {_PATIENCE_SECONDS:.0f} s; see {log}")
 
 
 def _report(url: str) -> WorkerReport:
@@ -261,13 +267,13 @@ def _report(url: str) -> WorkerReport:
         return msgspec.json.decode(answer.read(), type=WorkerReport)
 
 
-def _watch(report: Callable[[], WorkerReport], producers: list[_Put], frames: int, live: Live) -> None:
+def _watch(report: Callable[[], WorkerReport], producers: list[_Put], live: Live) -> None:
     """Waits until all that was put has been analysed and delivered.
 
     Raises:
         OutsideError: A producer failed, or nothing moves any more.
     """
-    best, moved = 0, time.monotonic()
+    before, moved = None, time.monotonic()
     with live(report) as refresh:
         while True:
             time.sleep(_REFRESH_SECONDS)
@@ -276,14 +282,16 @@ def _watch(report: Callable[[], WorkerReport], producers: list[_Put], frames: in
             if failed is not None:
                 raise OutsideError(f"the producer of {failed.name} failed: {failed.failure}")
             now = report()
-            seen = sum(camera.frames + camera.skipped for camera in now.cameras)
             backlog = sum(sink.backlog for sink in now.sinks)
-            if all(put.is_done for put in producers) and seen >= frames and not backlog:
+            cameras = {camera.id: camera for camera in now.cameras}
+            analysed = [put.name in cameras and put.is_analysed(cameras[put.name]) for put in producers]
+            if all(put.is_done for put in producers) and all(analysed) and not backlog:
                 return
-            if seen - backlog != best:
-                best, moved = seen - backlog, time.monotonic()
-            if time.monotonic() - moved > _LEAST_PATIENCE:
-                raise OutsideError(f"{seen} of {frames} frames were analysed, and then nothing happened any more")
+            state = [(camera.id, camera.last_frame_time) for camera in now.cameras], backlog
+            if state != before:
+                before, moved = state, time.monotonic()
+            if time.monotonic() - moved > _PATIENCE_SECONDS:
+                raise OutsideError(f"nothing has happened for {_PATIENCE_SECONDS:.0f} s, and not all is analysed")
 
 
 def _as_in_clip(event: Event, start: float, fps: int) -> Event:
