@@ -51,6 +51,8 @@ class Bench:
         self.picture = folder / "picture.jpg"
         self.picture.write_bytes(jpeg())
         self.rates: dict[str, float] = {}
+        self.costs: dict[str, float] = {}
+        self.session = 0
 
     def python(self, peer: str) -> str:
         """A peer's interpreter, its environment made where it is missing."""
@@ -66,7 +68,10 @@ class Bench:
         named = {"body": self.picture, "seconds": self.options.seconds, **options}
         words = [word for key, value in named.items() for word in (f"--{key}", str(value))]
         command = [sys.executable, str(PARTS / "load.py"), "--port", str(port), *map(str, arguments), *words]
-        return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+        before = cpu_seconds(self.session)
+        report = dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+        report["cpu_ms"] = 1000 * (cpu_seconds(self.session) - before) / max(1, report["done"])
+        return report
 
     @contextlib.contextmanager
     def ours(self, **config: object) -> Iterator[int]:
@@ -76,7 +81,8 @@ class Bench:
         file = self.folder / f"serve-{port}.yaml"
         file.write_text(json.dumps({**settings, "port": port}))
         command = [sys.executable, "-m", "inferfleet", "serve", "--config", str(file), "--log-level", "WARNING"]
-        with running(command, port, "/ready"):
+        with running(command, port, "/ready") as child:
+            self.session = child.pid
             yield port
 
     @contextlib.contextmanager
@@ -100,7 +106,8 @@ class Bench:
             gunicorn = [python, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "2", "--threads", "4"]
             command = [*gunicorn, "--timeout", "60", "--keep-alive", "75", "seed_app:app"]
             asked = {"body": self.form(), "type": "multipart/form-data; boundary=x"}
-        with running(command, port, None, environment):
+        with running(command, port, None, environment) as child:
+            self.session = child.pid
             yield port, asked
 
     def form(self) -> Path:
@@ -117,7 +124,9 @@ class Bench:
         good = report["statuses"].get("200", {"per_second": 0.0, "p50": 0, "p99": 0})
         others = {status: found["count"] for status, found in report["statuses"].items() if status != "200"}
         self.rates[name] = good["per_second"]
+        self.costs[name] = report["cpu_ms"]
         told = f"  other: {others}" if others else ""
+        told = f"  cpu {report['cpu_ms']:.3f} ms each{told}"
         print(
             f"{name:34}{good['per_second']:10.1f}/s   p50 {good['p50']:7.1f} ms   p99 {good['p99']:7.1f} ms{told}",
             flush=True,
@@ -198,7 +207,8 @@ def noop(bench: Bench) -> None:
     small = bench.folder / "small"
     small.write_bytes(bytes(100))
     port = free_port()
-    with running([sys.executable, str(PARTS / "noop.py"), str(port)], port, "/ready"):
+    with running([sys.executable, str(PARTS / "noop.py"), str(port)], port, "/ready") as child:
+        bench.session = child.pid
         bench.note("no-op: inferfleet", bench.load(port, connections=32, body=small))
     tiny = bench.folder / "tiny.json"
     tiny.write_text(json.dumps({"image": "a" * 86}))
@@ -233,7 +243,7 @@ def memory(bench: Bench) -> None:
     """The server's memory over many requests."""
     port = free_port()
     with running([sys.executable, str(PARTS / "noop.py"), str(port)], port, "/ready") as child:
-        pid = child.pid
+        pid = bench.session = child.pid
         samples: list[float] = []
         stop = threading.Event()
 
@@ -273,6 +283,11 @@ def verdicts(bench: Bench) -> None:
         verdict(f"{us}, of what engine and decode allow", ratio(us, "allowed"), 0.85)
         verdict(f"{us}, to the best peer", ratio(us, *(f"{name}, {connections} connections" for name in PEERS)), 1.05)
     verdict("to the seed's way", ratio("inferfleet, 16 connections", "seed, 16 connections"), 8)
+
+    def cost(top: str, bottom: str) -> float | None:
+        return bench.costs[bottom] / bench.costs[top] if top in bench.costs and bottom in bench.costs else None
+
+    verdict("no-op, CPU time a request, LitServe to us", cost("no-op: inferfleet", "no-op: litserve"), 15)
     verdict("no-op, to LitServe", ratio("no-op: inferfleet", "no-op: litserve"), 15)
     verdict("overload: goodput to peak", ratio("goodput", "peak"), 0.9)
     verdict("overload: slowest refusal, ms", rates.get("refused most"), 50, at_most=True)
@@ -342,6 +357,17 @@ def resident(pid: int) -> float:
     """A process's memory in MiB."""
     text = Path(f"/proc/{pid}/status").read_text()
     return int(text.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def cpu_seconds(session: int) -> float:
+    """The CPU time that the processes of a session have used: a measure that other work on the machine hardly moves."""
+    ticks = 0
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = file.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:

@@ -1,4 +1,4 @@
-"""LitServe over the same model: `litserve_peer.py PORT batch|workers|noop`. Pictures come as base64, as its guides show."""
+"""LitServe over the same model, with pictures as base64: `litserve_peer.py PORT batch|workers|noop`."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Load:
         self.request = "\r\n".join(head).encode() + b"\r\n\r\n" + body
         self.latencies: dict[int, list[float]] = defaultdict(list)
         self.begin = self.end = 0.0
-        self.sent = 0
+        self.sent = self.done = 0
         self.free: deque[Connection] = deque()
 
     async def connect(self) -> Connection:
@@ -77,6 +77,7 @@ class Load:
 
     def answered(self, connection: Connection | None, status: int, due: float) -> None:
         """Notes an answer, and in a closed loop sends the next request."""
+        self.done += 1
         now = time.perf_counter()
         if (self.begin <= due and now <= self.end) or (self.options.rate and due >= self.begin):
             self.latencies[status].append(now - due)
@@ -141,7 +142,7 @@ class Load:
                 },
                 "most": round(1000 * values[-1], 1),
             }
-        return {"seconds": round(seconds, 2), "statuses": statuses}
+        return {"seconds": round(seconds, 2), "done": self.done, "statuses": statuses}
 
 
 def main() -> None:

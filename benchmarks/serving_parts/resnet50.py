@@ -1,4 +1,4 @@
-"""Writes ResNet50 with random weights as ONNX, without torch: batch norms are folded, as every engine does on loading."""
+"""Writes ResNet50 with random weights as ONNX, without torch; batch norms are folded, as engines do on loading."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Graph:
         self.weights.append(numpy_helper.from_array(value.astype(np.float32), name))
         return name
 
-    def conv(self, source: str, into: int, out: int, side: int, stride: int = 1, scale: float = 1.0) -> str:
+    def conv(self, source: str, into: int, out: int, side: int, stride: int = 1, *, scale: float = 1.0) -> str:
         spread = scale * np.sqrt(2 / (into * side * side))
         kernel = self.tensor(self._random.normal(0, spread, (out, into, side, side)))
         bias = self.tensor(np.zeros(out))

@@ -81,6 +81,7 @@ class Workers:
         self._ready: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._inbox = queue.SimpleQueue[_Item | None]() if self.decoders else self._ready
         self._posted: deque[Batch] = deque()
+        self._arriving: list[_Item] = []
         self._awake = False
         self._warm: queue.SimpleQueue[list[tuple[int, float]] | Exception] = queue.SimpleQueue()
         self._device_threads = self._threads("device", servable.workers, self._serve)
@@ -115,8 +116,19 @@ class Workers:
         return all(thread.is_alive() for thread in (*self._device_threads, *self._decode_threads))
 
     def put(self, ticket: Ticket, index: int) -> None:
-        """Queues a picture."""
-        self._inbox.put(_Item(ticket, index))
+        """Queues a picture; call it on the loop.
+
+        All that come in one turn of the loop are handed over at its end: a thread that wakes at the first of them would
+        fight the loop for the interpreter's lock over each of the others.
+        """
+        if not self._arriving:
+            self._loop.call_soon(self._hand_over)
+        self._arriving.append(_Item(ticket, index))
+
+    def _hand_over(self) -> None:
+        for item in self._arriving:
+            self._inbox.put(item)
+        self._arriving.clear()
 
     def _threads(self, role: str, count: int, work: Callable[[], None]) -> list[threading.Thread]:
         return [

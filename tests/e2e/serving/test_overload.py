@@ -132,5 +132,5 @@ def test_answers_go_to_who_asked(fake: ServerProcess) -> None:
                 json.loads(client.post("/predict", content=bytes([number])).content)["predictions"][0]["class_id"]
             )
 
-    with ThreadPoolExecutor(15) as pool:
-        assert list(pool.map(ask, range(15))) == list(range(15))
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask, range(8))) == list(range(8))
