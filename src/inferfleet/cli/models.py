@@ -104,7 +104,8 @@ def quantize(
     else:
         print(
             f"{out}: {report.measure}: {report.original:.2%} before, {report.quantized:.2%} after, on "
-            f"{report.pictures} pictures; {report.original_bytes / 1e6:.1f} MB became {report.quantized_bytes / 1e6:.1f} MB"
+            f"{report.pictures} pictures; "
+            f"{report.original_bytes / 1e6:.1f} MB became {report.quantized_bytes / 1e6:.1f} MB"
         )
 
 
