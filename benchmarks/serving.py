@@ -271,7 +271,8 @@ def verdicts(bench: Bench) -> None:
         if value is not None:
             held = value <= wanted if at_most else value >= wanted
             print(
-                f"{'holds' if held else 'FALLS SHORT':12}{what}: {value:.2f} (wanted {'at most' if at_most else 'at least'} {wanted:g})"
+                f"{'holds' if held else 'FALLS SHORT':12}{what}: {value:.2f} "
+                f"(wanted {'at most' if at_most else 'at least'} {wanted:g})"
             )
 
     def ratio(top: str, *bottom: str) -> float | None:
