@@ -241,7 +241,11 @@ def compare(clip: Path, model: str, counts: list[int], console: Console) -> None
 def main() -> None:
     """Parses the arguments and measures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clip", type=Path, help="the clip that every camera reads; a rendered street when left out")
+    parser.add_argument(
+        "--clip",
+        type=lambda text: Path(text).resolve(),
+        help="the clip that every camera reads; a rendered street when left out",
+    )
     parser.add_argument("--model", default="zoo:street-v1", help="the detector")
     parser.add_argument("--cameras", default="1,8,32", help="numbers of cameras")
     parser.add_argument("--measure", choices=MEASURES, help=argparse.SUPPRESS)
