@@ -178,11 +178,6 @@ class Worker:
                 self._stop_lanes([camera])
 
     @property
-    def config(self) -> CamerasFile:
-        """The configuration in force."""
-        return self._config
-
-    @property
     def is_alive(self) -> bool:
         """Whether the worker's own threads run; cameras may be down."""
         return self._housekeeper.is_alive() and all(model.is_alive for model in self._models.all)

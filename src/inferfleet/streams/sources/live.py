@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -31,7 +32,7 @@ _MOST_TIMES = 256
 _NO_KEY_SECONDS = 60.0
 
 
-class LiveReader:
+class LiveReader(ABC):
     """Reads a container that arrives at its own pace. Kinds differ in how they open it."""
 
     has_clock = False
@@ -60,9 +61,9 @@ class LiveReader:
         self._last_number = -1
         self._is_finite = False
 
+    @abstractmethod
     def open(self) -> tuple[InputContainer, VideoStream]:
         """Opens the container; called in a thread that may be left behind."""
-        raise NotImplementedError
 
     @property
     def is_live(self) -> bool:
