@@ -123,10 +123,11 @@ def start(
     for spec in faults:
         known.parse(spec)
     home.mkdir(parents=True, exist_ok=True)
+    kvs_port = _free(kvs_port, "--kvs-port")
     begun: dict[str, Service] = {}
     try:
         if not only_kvs:
-            begun["aws"] = _start_ministack(home, port, region)
+            begun["aws"] = _start_ministack(home, port, kvs_port, region)
         begun["kvs"] = _start_kvs(home, kvs_port, region, faults)
         for service in begun.values():
             ready = lambda service=service: answers(service.url + service.health)  # noqa: E731
@@ -161,7 +162,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def _start_ministack(home: Path, port: int, region: str) -> Service:
+def _start_ministack(home: Path, port: int, kvs_port: int, region: str) -> Service:
     if importlib.util.find_spec("ministack") is None:
         raise InputError('MiniStack is not installed; `pip install "inferfleet[local]"`, or use --only-kvs')
     port = _free(port, "--port")
@@ -175,12 +176,12 @@ def _start_ministack(home: Path, port: int, region: str) -> Service:
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
     }
     log = home / "ministack.log"
-    process = processes.start([sys.executable, "-m", "ministack"], environment, log)
+    command = [sys.executable, "-m", "inferfleet.localcloud.emulator", "--kvs-port", str(kvs_port)]
+    process = processes.start(command, environment, log)
     return Service("MiniStack", f"http://{HOST}:{port}", "/_ministack/health", log, process)
 
 
 def _start_kvs(home: Path, port: int, region: str, faults: Sequence[str]) -> Service:
-    port = _free(port, "--kvs-port")
     command = [sys.executable, "-m", "inferfleet.localcloud.kvs.server", "--port", str(port), "--region", region]
     for spec in faults:
         command += ["--fault", spec]

@@ -1,0 +1,85 @@
+"""MiniStack as our local cloud runs it: a process of its own, extended by what MiniStack lacks, then served.
+
+An extension is a module with a function `extend(place)`. It is called once, after MiniStack is imported and before
+the first request, and changes MiniStack in place: handlers are plain dictionaries (`ministack.services.ecs._ACTION_MAP`
+and the like). What it returns, if anything, is called when the process ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib import import_module
+
+EXTENSIONS = ("inferfleet.localcloud.ecs",)
+"""Modules that extend MiniStack, in the order in which they do it."""
+
+_KEEP_ALIVE_S = 75
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the emulator runs.
+
+    Attributes:
+        host: Address it listens at.
+        port: Port of MiniStack.
+        kvs_port: Port of Kinesis Video Streams beside it.
+        region: What the region is called.
+        account: Number of the account.
+    """
+
+    host: str
+    port: int
+    kvs_port: int
+    region: str
+    account: str
+
+    @property
+    def url(self) -> str:
+        """Where MiniStack answers."""
+        return f"http://{self.host}:{self.port}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serves until the process is told to stop. MiniStack itself is set up by its own environment variables."""
+    parser = argparse.ArgumentParser(prog="python -m inferfleet.localcloud.emulator", description=__doc__)
+    parser.add_argument("--kvs-port", type=int, required=True, help="port of Kinesis Video Streams on this machine")
+    options = parser.parse_args(arguments)
+    place = Place(
+        host=os.environ.get("BIND_HOST", "127.0.0.1"),
+        port=int(os.environ.get("GATEWAY_PORT", "4566")),
+        kvs_port=options.kvs_port,
+        region=os.environ.get("MINISTACK_REGION", "us-east-1"),
+        account=os.environ.get("MINISTACK_ACCOUNT_ID", "000000000000"),
+    )
+    with ExitStack() as stack:
+        for close in extend(place):
+            stack.callback(close)
+        _serve(place)
+
+
+def extend(place: Place, extensions: Sequence[str] = EXTENSIONS) -> list[Callable[[], None]]:
+    """Extends MiniStack in this process; what to call when it ends."""
+    closers = [import_module(name).extend(place) for name in extensions]
+    return [close for close in closers if close is not None]
+
+
+def _serve(place: Place) -> None:
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+    from ministack import app as ministack
+
+    config = Config()
+    config.bind = [f"{place.host}:{place.port}"]
+    config.keep_alive_timeout = _KEEP_ALIVE_S
+    config.loglevel = ministack.LOG_LEVEL
+    asyncio.run(serve(ministack.app, config))
+
+
+if __name__ == "__main__":
+    main()
