@@ -52,6 +52,12 @@ class S3Sink(AwsSettings, PictureSettings):
     metadata: dict[Annotated[str, Field(pattern=_METADATA_KEY)], str] = {}
     """Further metadata of each object, besides the event's id, type, time and camera."""
 
+    @property
+    def prefix(self) -> str:
+        """The folders with which every key begins: `snapshots/` of `snapshots/{camera}/…`."""
+        before = self.template.partition("{")[0]
+        return before[: before.rfind("/") + 1]
+
     @model_validator(mode="after")
     def _key_is_used(self) -> S3Sink:
         if self.kms_key is not None and self.encryption != "kms":

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from inferfleet.config import permissions
 from inferfleet.config.cameras import CamerasFile
-from inferfleet.streams.delivery import Attachment, permissions
+from inferfleet.streams.delivery import Attachment
 from inferfleet.streams.delivery.sinks import kinesis
 from inferfleet.streams.delivery.sinks.base import SinkError
 from tests.localcloud.delivery.cloud import REGION, MiniStack, client, unique
@@ -68,7 +69,7 @@ def become(monkeypatch: pytest.MonkeyPatch, cloud: MiniStack, policy: dict[str, 
 
 def printed(sinks: list[dict[str, Any]]) -> dict[str, Any]:
     config = CamerasFile.model_validate({"sinks": sinks})
-    return permissions.policy(config, permissions.Place(REGION, ACCOUNT))
+    return permissions.document(permissions.of_cameras(config, permissions.Place(REGION, ACCOUNT)))
 
 
 def without(policy: dict[str, Any], action: str) -> dict[str, Any]:

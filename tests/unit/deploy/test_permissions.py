@@ -1,5 +1,8 @@
 import pytest
 
+from inferfleet.config.base import read
+from inferfleet.config.cameras import CamerasFile
+from inferfleet.config.permissions import Place, of_cameras
 from inferfleet.deploy import permissions
 from inferfleet.errors import InputError
 
@@ -40,26 +43,17 @@ def test_each_stream_and_sink_gets_its_own_actions_on_its_own_resource(make_flee
     assert found["StoreEvents"].resources == ("arn:aws:dynamodb:us-east-1:111122223333:table/events",)
 
 
-@pytest.mark.parametrize("cameras", [CAMERAS, CAMERAS.replace("table: events", "table: events, create: true")])
-def test_it_is_what_the_worker_says_that_it_needs(make_fleet, tmp_path, cameras):
-    from inferfleet.config.base import read
-    from inferfleet.config.cameras import CamerasFile
-    from inferfleet.streams.delivery.permissions import Place, policy
+def test_it_is_what_the_worker_says_that_it_needs(make_fleet, tmp_path):
+    found = role(make_fleet, tmp_path)
+    config = read(tmp_path / "cameras.yaml", CamerasFile)
+    assert list(found.values()) == of_cameras(config, Place("us-east-1", "111122223333"))
 
-    mine = {
-        (action, resource)
-        for statement in role(make_fleet, tmp_path, cameras).values()
-        for action in statement.actions
-        for resource in statement.resources
-    }
-    place = Place(region="us-east-1", account="111122223333")
-    theirs = {
-        (action, resource)
-        for statement in policy(read(tmp_path / "cameras.yaml", CamerasFile), place)["Statement"]
-        for action in statement["Action"]
-        for resource in statement["Resource"]
-    }
-    assert mine == theirs
+
+def test_an_api_may_load_the_models_of_its_serve_yaml(make_fleet, tmp_path):
+    (tmp_path / "serve.yaml").write_text("models: {street: 's3://models/street.onnx', text: 'zoo:text'}\n")
+    fleet = make_fleet("services: {r: {kind: api, image: 'x/r:1', config: serve.yaml}}")
+    (statement,) = permissions.task_role(fleet, fleet.services[0], tmp_path)
+    assert (statement.actions, statement.resources) == (("s3:GetObject",), ("arn:aws:s3:::models/street.onnx",))
 
 
 def test_nothing_is_allowed_on_everything_but_what_knows_no_resources(make_fleet, tmp_path):

@@ -43,7 +43,7 @@ class S3Sink:
         """
         self._client = make_client("s3", self._settings, connections=PARALLEL)
         self._pool = self._pool or ThreadPoolExecutor(PARALLEL, thread_name_prefix=f"sink-{self.name}")
-        key = static_prefix(self._settings.template) + _PROBE
+        key = self._settings.prefix + _PROBE
         with explained(self._permission, self._target):
             self._client.put_object(
                 Bucket=self._settings.bucket, Key=key, Body=b"", ContentType="text/plain", **self._encryption
@@ -82,12 +82,6 @@ class S3Sink:
         except OutsideError as error:
             return str(error)
         return None
-
-
-def static_prefix(template: str) -> str:
-    """Returns the folders with which every key begins: `snapshots/` of `snapshots/{camera}/…`."""
-    before = template.partition("{")[0]
-    return before[: before.rfind("/") + 1]
 
 
 def _encryption(settings: Settings) -> dict[str, str]:

@@ -4,11 +4,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from inferfleet.config.base import read
 from inferfleet.config.cameras import CamerasFile
-from inferfleet.streams.delivery.permissions import Place, policy
+from inferfleet.config.permissions import Place, document, of_cameras
 
 KEY = "1234abcd-12ab-34cd-56ef-1234567890ab"
 EVERYTHING = f"""
@@ -38,6 +40,10 @@ def cameras(tmp_path: Path) -> Path:
     return path
 
 
+def policy(cameras: Path, place: Place) -> dict[str, Any]:
+    return document(of_cameras(read(cameras, CamerasFile), place))
+
+
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     script = "import sys; from inferfleet.cli.main import main; sys.argv = ['inferfleet', *sys.argv[1:]]; main()"
     command = [sys.executable, "-c", script, "policy", *arguments]
@@ -53,18 +59,18 @@ def test_the_command_prints_what_the_configuration_needs(cameras: Path) -> None:
         "arn:aws:kinesisvideo:eu-central-1:123456789012:stream/back/*",
         "arn:aws:kinesisvideo:eu-west-1:123456789012:stream/front/*",
     ], "a camera that is not enabled needs nothing"
-    assert statements["ReadModels"]["Resource"] == ["arn:aws:s3:::models/street/v1.onnx"]
-    assert statements["PutRecords"]["Resource"] == [
+    assert statements["ReadModels"]["Resource"] == "arn:aws:s3:::models/street/v1.onnx"
+    assert statements["PublishEvents"]["Resource"] == [
         "arn:aws:kinesis:eu-central-1:123456789012:stream/other",
         "arn:aws:kinesis:eu-west-1:123456789012:stream/events",
     ]
-    assert statements["PutPictures"]["Resource"] == [
+    assert statements["StorePictures"]["Resource"] == [
         "arn:aws:s3:::more-pictures/*",
         "arn:aws:s3:::my-pictures/snapshots/*",
     ]
-    assert statements["EncryptPictures"]["Resource"] == [f"arn:aws:kms:eu-west-1:123456789012:key/{KEY}"]
-    assert "dynamodb:CreateTable" not in statements["PutItems"]["Action"]
-    assert statements["PutAndCreateTable"]["Action"] == [
+    assert statements["EncryptPictures"]["Resource"] == f"arn:aws:kms:eu-west-1:123456789012:key/{KEY}"
+    assert "dynamodb:CreateTable" not in statements["StoreEvents"]["Action"]
+    assert statements["StoreEvents2"]["Action"] == [
         "dynamodb:CreateTable",
         "dynamodb:DescribeTable",
         "dynamodb:PutItem",
@@ -74,18 +80,24 @@ def test_the_command_prints_what_the_configuration_needs(cameras: Path) -> None:
 @pytest.mark.parametrize("place", [Place(), Place("eu-west-1", "123456789012")])
 def test_parliament_finds_nothing_wrong(cameras: Path, place: Place) -> None:
     parliament = pytest.importorskip("parliament")
-    from inferfleet.config.base import read
-
-    found = parliament.analyze_policy_string(json.dumps(policy(read(cameras, CamerasFile), place))).findings
+    found = parliament.analyze_policy_string(json.dumps(policy(cameras, place))).findings
     assert [(finding.issue, finding.detail) for finding in found] == []
 
 
 def test_no_action_is_allowed_on_everything_or_by_a_wildcard(cameras: Path) -> None:
-    from inferfleet.config.base import read
-
-    for statement in policy(read(cameras, CamerasFile), Place())["Statement"]:
-        assert "*" not in statement["Resource"]
+    for statement in policy(cameras, Place())["Statement"]:
+        resources = statement["Resource"]
+        assert "*" not in ([resources] if isinstance(resources, str) else resources)
         assert not any("*" in action for action in statement["Action"])
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"), [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")]
+)
+def test_the_partition_is_that_of_the_region(cameras: Path, region: str, partition: str) -> None:
+    result = run(str(cameras), "--region", region)
+    statements = {statement["Sid"]: statement for statement in json.loads(result.stdout)["Statement"]}
+    assert statements["ReadModels"]["Resource"] == f"arn:{partition}:s3:::models/street/v1.onnx"
 
 
 def test_a_configuration_without_aws_needs_no_policy(tmp_path: Path) -> None:
