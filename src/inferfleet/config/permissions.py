@@ -180,14 +180,8 @@ def _sns(sink: SnsSink, place: Place) -> Iterator[Statement]:
 
 
 def _leases(leases: Leases, place: Place) -> Iterator[Statement]:
-    names = (
-        *(["CreateTable"] if leases.create else []),
-        "DeleteItem",
-        "DescribeTable",
-        "PutItem",
-        "Scan",
-        "UpdateItem",
-    )
+    names = ["DeleteItem", "DescribeTable", "PutItem", "Scan", "UpdateItem"]
+    names[:0] = ["CreateTable"] if leases.create else []
     actions = tuple(f"dynamodb:{name}" for name in names)
     table = place.arn("dynamodb", f"table/{leases.table}", leases.region)
     yield Statement("ShareCameras", actions, (table,), "workers take leases on cameras there")
