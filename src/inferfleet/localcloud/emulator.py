@@ -31,6 +31,9 @@ class Place:
         kvs_port: Port of Kinesis Video Streams beside it.
         region: What the region is called.
         account: Number of the account.
+        pace: How much faster than AWS the waits of the platform pass (deregistration delay, bake time, cooldowns);
+            from $INFERFLEET_LOCAL_PACE, else 1. Health checks and stop timeouts, which wait for real programs, keep
+            their own time.
     """
 
     host: str
@@ -38,6 +41,7 @@ class Place:
     kvs_port: int
     region: str
     account: str
+    pace: float = 1.0
 
     @property
     def url(self) -> str:
@@ -56,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         kvs_port=options.kvs_port,
         region=os.environ.get("MINISTACK_REGION", "us-east-1"),
         account=os.environ.get("MINISTACK_ACCOUNT_ID", "000000000000"),
+        pace=float(os.environ.get("INFERFLEET_LOCAL_PACE", "1")),
     )
     with ExitStack() as stack:
         for close in extend(place):
