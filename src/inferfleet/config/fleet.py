@@ -82,15 +82,16 @@ class FleetFile(Model):
         if not self.services and self.recovery is None:
             raise Misfit("there is nothing to run; add a service, or recovery", "services")
         for key, service in self.services.items():
-            self._check_image(key, service)
+            self._check_image(service.image, "services", key, "image")
             self._check_capacity(key, service)
+        if self.recovery is not None and self.recovery.agent_image:
+            self._check_image(self.recovery.agent_image, "recovery", "agent_image")
         return self
 
-    def _check_image(self, key: str, service: Service) -> None:
-        name = service.image
+    def _check_image(self, name: str, *path: str) -> None:
         if name not in self.images and not any(character in name for character in "/:."):
             known = ", ".join(self.images) or "none"
-            raise Misfit(f"there is no image {name!r}; `images` has: {known}", "services", key, "image")
+            raise Misfit(f"there is no image {name!r}; `images` has: {known}", *path)
 
     def _check_capacity(self, key: str, service: Service) -> None:
         if service.capacity is not None and service.capacity not in self.capacity:

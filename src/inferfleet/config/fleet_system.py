@@ -20,24 +20,44 @@ class Recovery(Model):
     """DynamoDB table with the state of each job, a set of tasks that run together."""
     node_table: str = "ecs_node"
     """DynamoDB table with the health of each container instance."""
+    incident_table: str = "ecs_incident"
+    """DynamoDB table with what happened and why."""
+    intent_table: str = "ecs_intent"
+    """DynamoDB table with what is to be done, recorded before it is done."""
     diagnosis_task: str = "gpu-dcgm-health-check"
-    """Family or ARN of the task definition that runs the DCGM diagnosis."""
-    diagnosis_level: Annotated[int, Field(ge=1, le=4)] = 2
-    """Level of `dcgmi diag`: 1 takes seconds, 2 about two minutes, 3 about fifteen."""
+    """Family of the task definition made for the DCGM diagnosis; an ARN or `family:revision` is one of yours."""
+    diagnosis_image: str | None = None
+    """Image with `dcgmi` for the diagnosis; NVIDIA's own when left out."""
+    diagnosis_level: Annotated[int, Field(ge=1, le=4)] = 1
+    """Level of a first `dcgmi diag`: 1 takes seconds, 2 about two minutes, 3 about fifteen."""
+    diagnosis_level_after_repair: Annotated[int, Field(ge=1, le=4)] = 2
+    """Level that a repaired node has to pass before it returns."""
+    agent_image: str | None = None
+    """Image of the node agent, by its name in `images` or as a URI; without it, no agent is deployed."""
+    task_roles: tuple[Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/")], ...] = ()
+    """ARNs of the roles that jobs run with; recovery can pass no other to a task."""
+    dry_run: bool = False
+    """Decide and record, and do nothing."""
     reset_gpu: bool = False
     """Whether a GPU may be reset before its node is rebooted."""
     steps: tuple[Literal["restart", "reset", "reboot", "replace"], ...] = ("restart", "reboot", "replace")
     """The ladder, mildest first."""
-    attempts: PositiveInt = 2
-    """Attempts of each step for one node before the next step."""
-    nodes_at_once: PositiveInt = 1
-    """Nodes under repair at one time, over the whole fleet."""
+    attempts: PositiveInt = 3
+    """Restarts of a job in a row that did not last, before a person is called."""
+    reboots: PositiveInt = 2
+    """Reboots of one node within a week, before it is replaced."""
+    nodes_at_once: PositiveInt | None = None
+    """Nodes under repair at one time; a tenth of the fleet when left out."""
+    limits: dict[str, bool | int | float] = {}
+    """Any other limit of recovery, by its name in docs/recovery.md."""
     timeout_seconds: Annotated[int, Field(ge=30, le=900)] = 120
     """Longest run of a Lambda function."""
     memory_mib: Annotated[int, Field(ge=128, le=10240)] = 512
     """Memory of a Lambda function."""
     topic: str = "gpu-recovery-notifications"
     """SNS topic for what needs a person."""
+    topic_display_name: str = "GPU recovery"
+    """How the topic names itself in messages."""
 
 
 class Alerts(Model):

@@ -6,8 +6,6 @@ import json
 
 import pytest
 
-from inferfleet.config.fleet_system import Recovery
-from inferfleet.recovery.aws.fleet import environment_for
 from inferfleet.recovery.aws.permissions import Scope, agent_grants, lambda_grants, policy
 from inferfleet.recovery.aws.rules import rules
 from inferfleet.recovery.aws.settings import Settings, settings_from
@@ -66,15 +64,6 @@ def test_settings_come_from_the_environment_variables_that_users_know():
         "my_ecs_node",
     )
     assert settings.policy.job_attempts == 2
-
-
-def test_a_fleets_recovery_becomes_settings_that_the_lambdas_understand():
-    recovery = Recovery(attempts=3, nodes_at_once=2, steps=("restart", "reboot"), diagnosis_level=3)
-    settings = settings_from(environment_for(recovery, "gpu", "arn:aws:sns:us-east-1:1:t"))
-    assert settings.policy.job_attempts == 3
-    assert settings.policy.allow_replace is False
-    assert settings.policy.repair_limit(1000) == 2
-    assert (settings.cluster, settings.topic, settings.node_table) == ("gpu", "arn:aws:sns:us-east-1:1:t", "ecs_node")
 
 
 @pytest.mark.parametrize(

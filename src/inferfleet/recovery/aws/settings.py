@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from inferfleet.recovery.core.codec import encode
 from inferfleet.recovery.core.policy import Policy, policy_from
 
 FENCE_ATTRIBUTE = "inferfleet.fence"
@@ -14,6 +15,8 @@ EVIDENCE_ATTRIBUTE = "inferfleet.evidence"
 """Custom attribute in which the node agent keeps its last finding, so that a lost event is made good by a listing."""
 STOP_MARK = "inferfleet recovery"
 """Begins the reason of every StopTask of ours, so that it is never taken for a user's."""
+AGENT_SERVICE = "inferfleet-node-agent"
+"""The daemon service that runs the node agent on each GPU instance."""
 MANAGED_TAG = "inferfleet:recovery"
 """EC2 tag that an instance needs before recovery may reboot or replace it; IAM requires it, too."""
 
@@ -40,7 +43,7 @@ class Settings:
     diagnosis_container: str = "dcgm"
     topic: str = ""
     lease_seconds: float = 120.0
-    daemons: frozenset[str] = frozenset({"inferfleet-node-agent"})
+    daemons: frozenset[str] = frozenset({AGENT_SERVICE})
     xid_overrides: Mapping[str, str] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
 
@@ -68,10 +71,29 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         diagnosis_container=environment.get("DCGM_HEALTH_CHECK_CONTAINER", "dcgm"),
         topic=environment.get("SNS_TOPIC_ARN", ""),
         lease_seconds=float(timeout),
-        daemons=frozenset(environment.get("RECOVERY_DAEMONS", "inferfleet-node-agent").split(",")),
+        daemons=frozenset(environment.get("RECOVERY_DAEMONS", AGENT_SERVICE).split(",")),
         xid_overrides=_mapping(environment, "RECOVERY_XID_OVERRIDES"),
         policy=policy_from(_mapping(environment, "RECOVERY_POLICY")),
     )
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment variables that `settings_from` reads the same settings from."""
+    return {
+        "ECS_CLUSTER_NAME": settings.cluster,
+        "TASK_TABLE_NAME": settings.task_table,
+        "JOB_TABLE_NAME": settings.job_table,
+        "NODE_TABLE_NAME": settings.node_table,
+        "INCIDENT_TABLE_NAME": settings.incident_table,
+        "INTENT_TABLE_NAME": settings.intent_table,
+        "DCGM_HEALTH_CHECK_TASK": settings.diagnosis_task,
+        "DCGM_HEALTH_CHECK_CONTAINER": settings.diagnosis_container,
+        "SNS_TOPIC_ARN": settings.topic,
+        "LAMBDA_TIMEOUT_SECONDS": f"{settings.lease_seconds:.0f}",
+        "RECOVERY_DAEMONS": ",".join(sorted(settings.daemons)),
+        "RECOVERY_XID_OVERRIDES": json.dumps(dict(settings.xid_overrides), sort_keys=True),
+        "RECOVERY_POLICY": json.dumps(encode(settings.policy), sort_keys=True),
+    }
 
 
 def _mapping(environment: Mapping[str, str], name: str) -> dict[str, str]:
