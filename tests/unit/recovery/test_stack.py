@@ -68,7 +68,7 @@ def test_options_that_make_no_sense_are_refused_by_name(change, problem):
 
 def test_the_lambdas_code_needs_nothing_but_the_standard_library_and_boto3():
     with code_folder() as folder:
-        load = "import sys; sys.path.insert(0, sys.argv[1]); import inferfleet.recovery.aws.handlers as it; print(it.__file__)"
+        load = "import sys; sys.path[:0] = sys.argv[1:]; import inferfleet.recovery.aws.handlers as h; print(h.__file__)"
         command = [sys.executable, "-S", "-I", "-c", load, str(folder)]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stderr

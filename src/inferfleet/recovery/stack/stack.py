@@ -15,6 +15,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from inferfleet.config.fleet import FleetFile
+from inferfleet.errors import InputError
 from inferfleet.recovery.aws.permissions import Scope, lambda_grants, policy
 from inferfleet.recovery.aws.rules import rules
 from inferfleet.recovery.aws.settings import environment_of
@@ -204,13 +205,27 @@ def recovery_of(
         scope: The CDK app.
         fleet: The fleet.
         cluster: Name of its cluster.
-        images: URIs by the names of the fleet's images.
+        images: URIs to run of the images that the fleet builds, by their names.
         given: What every stack takes.
+
+    Raises:
+        InputError: The node agent's image is built by the fleet and not among `images`, or a limit makes no sense.
     """
     if fleet.recovery is None:
         return None
-    agent = fleet.recovery.agent_image or ""
     options = options_for(
-        fleet.recovery, cluster=cluster, agent_image=images.get(agent, agent), emails=fleet.alerts.emails
+        fleet.recovery, cluster=cluster, agent_image=_agent_image(fleet, images), emails=fleet.alerts.emails
     )
     return EcsGpuRecoveryStack(scope, options=options, **given)
+
+
+def _agent_image(fleet: FleetFile, images: Mapping[str, str]) -> str:
+    name = (fleet.recovery.agent_image if fleet.recovery is not None else None) or ""
+    if name in images:
+        return images[name]
+    image = fleet.images.get(name)
+    if image is None:
+        return name
+    if image.uri is None:
+        raise InputError(f"recovery.agent_image: {name!r} is built and no digest of it is known")
+    return image.uri
