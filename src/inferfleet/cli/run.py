@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from inferfleet.config.inline import config_file
+
 if TYPE_CHECKING:
     from types import FrameType
 
+    from inferfleet.config.cameras import CamerasFile
     from inferfleet.streams.worker import Worker
 
 
@@ -24,14 +27,21 @@ def register(app: typer.Typer) -> None:
 def run(
     config: Annotated[
         Path,
-        typer.Option("--config", "-c", envvar="CONFIG_FILE", help="The cameras.yaml.", exists=True, dir_okay=False),
-    ] = Path("cameras.yaml"),
+        typer.Option(
+            "--config", "-c", envvar="CONFIG_FILE", help="The cameras.yaml.", exists=True, dir_okay=False,
+            default_factory=lambda: config_file("cameras.yaml") or Path("cameras.yaml"), show_default="cameras.yaml",
+        ),
+    ],
     http_host: Annotated[str, typer.Option(envvar="HTTP_HOST", help="Address to serve on.")] = "0.0.0.0",
     http_port: Annotated[int, typer.Option(envvar="HTTP_PORT", help="Port to serve on; 0 takes a free one.")] = 8080,
     log_level: Annotated[str, typer.Option(envvar="LOG_LEVEL", help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Read files from their beginning, whatever was processed before.")
     ] = False,
+    spool: Annotated[
+        Path | None,
+        typer.Option(envvar="SPOOL_PATH", help="Folder of the spool, unless the file names one.", show_default="spool"),
+    ] = None,
     table: Annotated[
         bool | None, typer.Option("--table/--no-table", help="Show a live table; on a terminal by default.")
     ] = None,
@@ -56,9 +66,9 @@ def run(
 
     show_table = sys.stderr.isatty() if table is None else table
     logs.set_up("WARNING" if show_table and log_level == "INFO" else log_level)
-    worker = Worker(read(config, CamerasFile), base=config.parent, fresh=fresh)
+    worker = Worker(_with_spool(read(config, CamerasFile), spool), base=config.parent, fresh=fresh)
     server = HttpServer(build_app(worker), http_host, http_port)
-    reloader = Reloader(config, worker.apply)
+    reloader = Reloader(config, lambda changed: worker.apply(_with_spool(changed, spool)))
     stop = threading.Event()
 
     def on_stop(_number: int, _frame: FrameType | None) -> None:
@@ -85,6 +95,13 @@ def run(
     failed = [f"camera {camera.id!r}: {camera.error}" for camera in cameras if camera.state == "failed"]
     if failed:
         raise OutsideError("these cameras could not be read\n" + "\n".join(failed))
+
+
+def _with_spool(file: CamerasFile, path: Path | None) -> CamerasFile:
+    """The configuration with its spool at `path`, unless it says itself where the spool is."""
+    if path is None or "path" in file.spool.model_fields_set:
+        return file
+    return file.model_copy(update={"spool": file.spool.model_copy(update={"path": path})})
 
 
 def _wait(worker: Worker, stop: threading.Event, show_table: bool) -> None:

@@ -63,6 +63,7 @@ def openapi(config: ServeFile, names: tuple[str, ...]) -> dict[str, Any]:
             "/v1/models": {"get": _get("models", "What is served", "object")},
             "/v1/models/{name}/reload": {"post": _reload(names)},
             "/health": {"get": _get("health", "Whether the process is alive", "object", (503,))},
+            "/healthz": {"get": _get("healthz", "The same, at the path of a camera worker", "object", (503,))},
             "/ready": {"get": _get("ready", "Whether it wants requests", "object", (503,))},
             "/status": {"get": _get("status", "Queue depth and predicted wait", "object")},
             "/version": {"get": _get("version", "Versions of server and models", "object")},

@@ -59,6 +59,7 @@ class Service:
     def add_to(self, routes: Routes, *, admin: bool) -> None:
         """Adds the routes; `admin` for the port that needs no token."""
         routes.add("GET", "/health", self.health)
+        routes.add("GET", "/healthz", self.health)
         routes.add("GET", "/ready", self.ready)
         routes.add("GET", "/version", self.version)
         routes.add("GET", "/status", self.status)

@@ -187,7 +187,7 @@ def test_the_docs_page_needs_nothing_from_elsewhere(server: ServerProcess) -> No
 def test_the_server_tells_its_state(server: ServerProcess) -> None:
     with server.client() as client:
         client.post("/predict", content=RED)
-        assert client.get("/health").json() == {"status": "healthy"}
+        assert client.get("/health").json() == client.get("/healthz").json() == {"status": "healthy"}
         assert client.get("/ready").json() == {"status": "ready"}
         assert client.head("/ready").status_code == 200
         assert client.get("/version").json()["models"]["channels"] == "7"
