@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inferfleet.config.inline import config_file
+
 if TYPE_CHECKING:
     from inferfleet.config.serve import ServeFile
 
@@ -17,6 +19,19 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            envvar=["SERVE_CONFIG", "CONFIG_FILE"],
+            help="A serve.yaml.",
+            exists=True,
+            dir_okay=False,
+            default_factory=lambda: config_file("serve.yaml"),
+            show_default=False,
+        ),
+    ],
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -28,10 +43,6 @@ def serve(
     ] = None,
     labels: Annotated[
         str | None, typer.Option(help="Class names: a text file with a name a line, coco, or coco-91.")
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", envvar="SERVE_CONFIG", help="A serve.yaml.", exists=True, dir_okay=False),
     ] = None,
     host: Annotated[
         str | None, typer.Option(envvar="HTTP_HOST", help="Address to serve on [default: 0.0.0.0].")
