@@ -28,8 +28,14 @@ def run(
     config: Annotated[
         Path,
         typer.Option(
-            "--config", "-c", envvar="CONFIG_FILE", help="The cameras.yaml.", exists=True, dir_okay=False,
-            default_factory=lambda: config_file("cameras.yaml") or Path("cameras.yaml"), show_default="cameras.yaml",
+            "--config",
+            "-c",
+            envvar="CONFIG_FILE",
+            help="The cameras.yaml.",
+            exists=True,
+            dir_okay=False,
+            default_factory=lambda: config_file("cameras.yaml") or Path("cameras.yaml"),
+            show_default="cameras.yaml",
         ),
     ],
     http_host: Annotated[str, typer.Option(envvar="HTTP_HOST", help="Address to serve on.")] = "0.0.0.0",
