@@ -10,7 +10,7 @@ _MINUTE = 60
 
 def render(fleet: ResolvedFleet, rollouts: list[Rollout]) -> str:
     """Returns the plan of a fleet."""
-    blocks = [_picture(fleet), *(_rollout(rollout) for rollout in rollouts)]
+    blocks = [_picture(fleet), *(rollout(item) for item in rollouts)]
     assumed = (
         f"Counted with {INSTANCE_START_SECONDS} s for an instance to join, and for an image "
         f"{IMAGE_PULL_SECONDS['gpu']} s (GPU) or {IMAGE_PULL_SECONDS['cpu']} s; AWS promises neither."
@@ -61,7 +61,8 @@ def capacity(service: ResolvedService) -> str:
     return f"{names}: {room.least} to {room.most} x {room.name}, tasks on each: {tasks_per_instance(service)}"
 
 
-def _rollout(rollout: Rollout) -> str:
+def rollout(rollout: Rollout) -> str:
+    """Returns one rollout: its phases, what it waits for, and how long at worst."""
     lines = [f"Rollout of {rollout.service}: {rollout.strategy} on {rollout.capacity}"]
     width = max(len(phase.name) for phase in rollout.phases)
     for phase in rollout.phases:
