@@ -32,6 +32,8 @@ from rich.table import Table
 
 ENGINE_FRAMES = 400
 LOOP_FRAMES = 600
+WARM_FRAMES = 10
+WORKER_FRAMES = 2000
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def engine_alone(clip: Path, model: str, _cameras: int) -> Measured:
 
 
 def worker(clip: Path, model: str, cameras: int) -> Measured:
-    """Runs the worker on the clip as so many complete cameras."""
+    """Runs the worker on the clip as so many complete cameras, and measures once all of them are under way."""
     from inferfleet.config.base import validate
     from inferfleet.config.cameras import CamerasFile
     from inferfleet.config.source import parse
@@ -120,17 +122,24 @@ def worker(clip: Path, model: str, cameras: int) -> Measured:
     with tempfile.TemporaryDirectory() as folder:
         config = {
             "models": {"m": model},
-            "cameras": [{"id": f"c{n}", "source": str(clip)} for n in range(cameras)],
+            "cameras": [{"id": f"c{n}", "source": {"path": str(clip), "loop": True}} for n in range(cameras)],
             "sinks": [{"file": "events.jsonl"}],
         }
         instance = Worker(validate(parse(json.dumps(config), "bench", {}), CamerasFile), base=Path(folder))
 
+        def counts() -> list[int]:
+            return [camera.frames for camera in instance.report().cameras]
+
         def work() -> int:
-            instance.start()
-            instance.finished.wait()
-            return sum(camera.frames for camera in instance.report().cameras)
+            before = sum(counts())
+            while (done := sum(counts()) - before) < WORKER_FRAMES:
+                time.sleep(0.05)
+            return done
 
         try:
+            instance.start()
+            while min(counts()) < WARM_FRAMES:
+                time.sleep(0.05)
             return timed(work)
         finally:
             instance.stop()

@@ -15,8 +15,12 @@ from inferfleet.vision.types import Detections
 _log = structlog.get_logger(__name__)
 
 
+_MORE_THREADS = 1
+"""Threads beyond those that fill the device: it has work while what it found for another is analysed."""
+
+
 class ModelThreads:
-    """One loaded model with its batcher and as many threads as fill its device."""
+    """One loaded model with its batcher and the threads that keep its device busy."""
 
     def __init__(self, name: str, detector: Detector, metrics: Metrics) -> None:
         self.name = name
@@ -25,7 +29,7 @@ class ModelThreads:
         self._metrics = metrics
         self._threads = [
             threading.Thread(target=self._work, name=f"model-{name}-{index}", daemon=True)
-            for index in range(detector.workers)
+            for index in range(detector.workers + _MORE_THREADS)
         ]
 
     def start(self) -> None:

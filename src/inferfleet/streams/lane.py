@@ -243,7 +243,7 @@ class Lane:
     def _append(self, items: Sequence[Item], token: str) -> None:
         if not self._is_ours():
             return
-        self._outlets.spool.append(items, Checkpoint(self.camera.id, token, self._analysis.state()))
+        self._outlets.spool.append(items, Checkpoint(self.camera.id, token, self._analysis.state()), wait=False)
         self._saved_at = time.monotonic()
         self._saved_token = token
 

@@ -11,14 +11,16 @@ from inferfleet.vision.types import U8
 
 if TYPE_CHECKING:
     from av import VideoFrame
-    from av.video.reformatter import VideoReformatter
+    from av.video.plane import VideoPlane
 
 _QUARTER_TURN = 90
-_CONTEXTS = 8
+_CONVERSIONS = 8
+_PLANAR = frozenset(("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"))
+"""Pixel formats of three planes with a byte a pixel: what cameras send."""
 
 
 class Scaler:
-    """Scales and converts frames; each thread has its own swscale contexts, kept for the sizes it met last.
+    """Scales and converts frames; each thread has its own buffers and contexts, kept for the sizes it met last.
 
     A camera's pictures share one scaler: swscale's set-up costs more than scaling a small picture.
     """
@@ -27,26 +29,58 @@ class Scaler:
         self._local = threading.local()
 
     def convert(self, frame: VideoFrame, width: int, height: int, layout: Literal["rgb24", "bgr24"]) -> U8:
-        """Returns the frame as uint8 [height, width, 3], scaled and converted in one pass."""
-        contexts = self._contexts()
+        """Returns the frame as uint8 [height, width, 3], scaled bilinearly and converted."""
+        conversions: dict[tuple[object, ...], _Conversion] = self._local.__dict__.setdefault("conversions", {})
         key = (frame.width, frame.height, frame.format.name, width, height, layout)
-        context = contexts.pop(key, None)
-        if context is None:
-            from av.video.reformatter import VideoReformatter
+        conversion = conversions.pop(key, None)
+        if conversion is None:
+            conversion = _Conversion(frame, width, height, layout)
+            if len(conversions) >= _CONVERSIONS:
+                del conversions[next(iter(conversions))]
+        conversions[key] = conversion
+        return conversion(frame)
 
-            context = VideoReformatter()
-            if len(contexts) >= _CONTEXTS:
-                del contexts[next(iter(contexts))]
-        contexts[key] = context
-        plane = context.reformat(frame, width, height, layout, interpolation="BILINEAR", threads=1).planes[0]
+
+class _Conversion:
+    """From one size and format to another.
+
+    A frame of planes is scaled plane by plane, as OpenCV scales pictures, and only the small one is converted: a third
+    of the work of swscale's scaling, and closer to the models' references, which all scale by OpenCV. Other formats
+    are swscale's alone.
+    """
+
+    def __init__(self, frame: VideoFrame, width: int, height: int, layout: Literal["rgb24", "bgr24"]) -> None:
+        from av import VideoFrame
+        from av.video.reformatter import VideoReformatter
+
+        self._reformatter = VideoReformatter()
+        self._size = width, height
+        self._layout = layout
+        self._small: VideoFrame | None = None
+        if (width, height) != (frame.width, frame.height) and frame.format.name in _PLANAR:
+            self._small = VideoFrame(width, height, frame.format.name)
+            self._targets = [_pixels(plane) for plane in self._small.planes]
+
+    def __call__(self, frame: VideoFrame) -> U8:
+        """Returns a frame as uint8 [height, width, 3]."""
+        import cv2
+
+        width, height = self._size
+        if self._small is not None:
+            for plane, target in zip(frame.planes, self._targets, strict=True):
+                cv2.resize(_pixels(plane), target.shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
+            self._small.colorspace, self._small.color_range = frame.colorspace, frame.color_range
+            frame = self._small
+        plane = self._reformatter.reformat(
+            frame, width, height, self._layout, interpolation="BILINEAR", threads=1
+        ).planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]
         return np.ascontiguousarray(rows).reshape(height, width, 3)
 
-    def _contexts(self) -> dict[tuple[object, ...], VideoReformatter]:
-        contexts: dict[tuple[object, ...], VideoReformatter] | None = getattr(self._local, "contexts", None)
-        if contexts is None:
-            contexts = self._local.contexts = {}
-        return contexts
+
+def _pixels(plane: VideoPlane) -> U8:
+    """A plane of one byte a pixel as uint8 [height, width]; what is written to it is written to the frame."""
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
 
 
 class VideoPicture:

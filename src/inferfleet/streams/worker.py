@@ -96,6 +96,9 @@ class Worker:
 
     def start(self) -> None:
         """Loads the models and starts delivery and all cameras; with leases, those that it gets."""
+        import cv2
+
+        cv2.setNumThreads(1)  # the cores have enough threads: OpenCV's own would spin beside them
         if self._leasing is not None:
             self._leasing.open()
         self._delivery.start()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,19 +28,13 @@ def suppress(candidates: Candidates, iou: float, most: int) -> NDArray[np.intp]:
         Indices into the candidates.
     """
     order = np.argsort(-candidates.scores, kind="stable")[:_MOST_CANDIDATES]
-    boxes = candidates.boxes[order].astype(np.float64)
-    if len(order) > 1:
-        # Shifting each class to a place of its own keeps classes apart in one pass over all boxes.
-        low = boxes.min(initial=0.0)
-        boxes += (candidates.class_ids[order] * (boxes.max() - low + 1.0))[:, np.newaxis]
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    alive = np.arange(len(order))
-    kept: list[int] = []
-    while len(alive) and len(kept) < most:
-        best, alive = alive[0], alive[1:]
-        kept.append(best)
-        near = np.minimum(boxes[alive, 2:], boxes[best, 2:]) - np.maximum(boxes[alive, :2], boxes[best, :2])
-        near.clip(0.0, None, out=near)
-        shared = near[:, 0] * near[:, 1]
-        alive = alive[shared <= iou * (areas[alive] + areas[best] - shared)]
-    return order[kept]
+    corners = candidates.boxes[order].astype(np.float64)
+    if not len(corners):
+        return order
+    low, high = corners.min(), corners.max()
+    # Shifting each class to a place of its own keeps classes apart in one pass over all boxes.
+    places = corners[:, :2] + (candidates.class_ids[order] * (high - low + 1.0))[:, np.newaxis]
+    boxes = np.concatenate([places, corners[:, 2:] - corners[:, :2]], axis=1)
+    ranks: Any = np.arange(len(order), 0, -1, dtype=np.float32)  # as scores: the order is known
+    kept = cv2.dnn.NMSBoxes(cast(Any, boxes), ranks, 0.0, iou)
+    return order[np.asarray(kept, np.intp)[:most]]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import av
+import cv2
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, Colorspace
 
 from inferfleet.streams.picture import Scaler, StillPicture, VideoPicture
 from inferfleet.vision.types import Picture
@@ -64,3 +66,21 @@ def test_threads_share_a_scaler_and_sizes_may_change() -> None:
 def test_the_full_size_picture_of_a_frame_cannot_be_written_to() -> None:
     with pytest.raises(ValueError, match="read-only"):
         video(1).bgr()[0, 0, 0] = 1
+
+
+@pytest.mark.parametrize("layout", ["yuv420p", "yuv422p", "yuv444p"])
+@pytest.mark.parametrize("size", [(96, 64), (641, 333), (151, 99)])
+def test_planes_are_scaled_as_the_references_scale_pictures(layout: str, size: tuple[int, int]) -> None:
+    frame = av.VideoFrame.from_ndarray(draw(777, SIZE), "rgb24").reformat(format=layout)
+    reference = cv2.resize(frame.to_ndarray(format="rgb24"), size, interpolation=cv2.INTER_LINEAR).astype(int)
+    assert np.abs(VideoPicture(frame, Scaler()).scaled(*size) - reference).mean() < 2.5
+
+
+@pytest.mark.parametrize("space", ["ITU709", "ITU601"])
+@pytest.mark.parametrize("shades", ["MPEG", "JPEG"])
+def test_scaling_keeps_to_the_colours_that_the_video_says(space: str, shades: str) -> None:
+    frame = av.VideoFrame.from_ndarray(np.full((128, 192, 3), (200, 60, 30), np.uint8), "rgb24").reformat(
+        format="yuv420p", dst_colorspace=space, dst_color_range=shades
+    )
+    frame.colorspace, frame.color_range = Colorspace[space], ColorRange[shades]
+    assert np.abs(VideoPicture(frame, Scaler()).scaled(96, 64).astype(int) - (200, 60, 30)).max() <= 4

@@ -1,4 +1,4 @@
-"""The durable queue between cameras and sinks: what `append` has returned from survives any crash.
+"""The durable queue between cameras and sinks: what it has stored survives any crash.
 
 One thread writes (see `writer`); sinks read through connections of their own and never wait for it.
 """
@@ -101,20 +101,27 @@ class Spool:
 
     # -- for cameras -------------------------------------------------------------------------------------------------
 
-    def append(self, items: Sequence[Item], checkpoint: Checkpoint) -> None:
-        """Stores a camera's events, their pictures and its progress in one step, durable on return.
+    def append(self, items: Sequence[Item], checkpoint: Checkpoint, *, wait: bool = True) -> None:
+        """Stores a camera's events, their pictures and its progress in one step.
 
         An event whose id is in the spool already is skipped. Without items it returns at once, and the checkpoint
-        becomes durable with the next events, or within a second. While the disk refuses to write, it waits.
+        becomes durable with the next events, or within a second.
+
+        Args:
+            items: The events with their pictures.
+            checkpoint: The camera's progress.
+            wait: Return once all of it is durable. Without it they become so soon, together and in the order given:
+                it only waits while too much is on its way, as when the disk is slow or refuses to write.
 
         Raises:
-            SpoolError: The spool was closed before the disk took it, or is damaged.
+            SpoolError: The spool was closed before the disk took it, or is damaged. Who does not wait hears only of
+                what happened before; a crash makes such a camera read again from the last durable progress.
         """
         records = [Record.of(item) for item in items]
         if any(record.camera != checkpoint.camera for record in records):
             raise ValueError(f"an event of another camera in an append of {checkpoint.camera!r}")
         if records:
-            self._writer.append(records, checkpoint)
+            self._writer.append(records, checkpoint, wait=wait)
         else:
             self._writer.note(checkpoint)
 

@@ -34,18 +34,32 @@ KEPT_FREE_BYTES = 16 * 1024**2
 """Disk space that events leave: SQLite's log grows to 4 MiB and one transaction, and so may then its file."""
 
 
+MOST_ON_THEIR_WAY = 64
+"""Appends that nobody waits for and that are not durable yet: what a slow disk lets gather in memory."""
+
+
 class SpoolError(OutsideError):
     """The spool cannot be opened or written."""
 
 
 @dataclass(slots=True)
 class _Append:
-    """Events whose camera waits; without any it only waits for what came before."""
+    """Events and progress; without any it only waits for what came before."""
 
     records: Sequence[Record] = ()
     checkpoint: Checkpoint | None = None
+    room: threading.Semaphore | None = None
     done: threading.Event = field(default_factory=threading.Event)
     error: SpoolError | None = None
+
+    def conclude(self, error: SpoolError | None = None) -> None:
+        """Tells who waits, and who will wait for room, that it is durable, or why it never will be."""
+        if self.done.is_set():
+            return
+        self.error = error
+        self.done.set()
+        if self.room is not None:
+            self.room.release()
 
 
 @dataclass(slots=True)
@@ -99,6 +113,7 @@ class Writer:
         self._inbox = threading.Condition()
         self._waiting = _Batch()
         self._noted_at: float | None = None
+        self._room = threading.Semaphore(MOST_ON_THEIR_WAY)
         self._closing = False
         self._broken: SpoolError | None = None
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
@@ -111,22 +126,34 @@ class Writer:
         """Whether it takes no more."""
         return self._closing
 
-    def append(self, records: Sequence[Record], checkpoint: Checkpoint) -> None:
-        """Writes events and progress and returns once they are durable; see `Spool.append`."""
-        self._append(_Append(records, checkpoint), checkpoint.camera)
+    def append(self, records: Sequence[Record], checkpoint: Checkpoint, *, wait: bool) -> None:
+        """Writes events and progress; see `Spool.append`."""
+        if wait:
+            self._wait_for(_Append(records, checkpoint), checkpoint.camera)
+            return
+        append = _Append(records, checkpoint, self._room)
+        self._room.acquire()
+        try:
+            self._put(append, checkpoint.camera)
+        except SpoolError as error:
+            append.conclude(error)
+            raise
 
     def begin(self, camera: str, checkpoint: Checkpoint | None) -> int:
         """Begins a camera's work anew; see `Spool.begin`."""
         begin = _Begin((), checkpoint, camera=camera)
-        self._append(begin, camera)
+        self._wait_for(begin, camera)
         return begin.newest
 
-    def _append(self, append: _Append, camera: str) -> None:
+    def _put(self, append: _Append, camera: str) -> None:
         with self._inbox:
             self._refuse_when_closed()
             self._waiting.notes.pop(camera, None)
             self._waiting.appends.append(append)
             self._inbox.notify()
+
+    def _wait_for(self, append: _Append, camera: str) -> None:
+        self._put(append, camera)
         append.done.wait()
         if append.error is not None:
             raise append.error
@@ -199,7 +226,7 @@ class Writer:
                 self._all_well()
                 self._tell_delivered(before, touched)
                 for append in done.appends:  # who flushes may count on the listeners having heard
-                    append.done.set()
+                    append.conclude()
                 self._give_back(before)
 
     def _gather(self, *, wait: bool) -> _Batch:
@@ -228,7 +255,7 @@ class Writer:
         self._publish(after)
         for append in batch.appends:
             if append.records:
-                append.done.set()
+                append.conclude()
         return before, touched
 
     def _make_room(self, batch: _Batch) -> None:
@@ -285,8 +312,9 @@ class Writer:
 
     def _refuse(self, batch: _Batch, error: SpoolError) -> None:
         for append in batch.appends:
-            append.error = error
-            append.done.set()
+            if append.room is not None and append.records:
+                log.error("events are lost that nobody waited for", events=len(append.records), error=str(error))
+            append.conclude(error)
         self._tell()
 
     def _report_trouble(self, error: sqlite3.Error) -> None:
