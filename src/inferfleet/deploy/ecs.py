@@ -6,9 +6,12 @@ and does not own (roles, subnets, target groups) comes in as `Surroundings`: ARN
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from inferfleet.deploy import configuration
 from inferfleet.deploy.resolve import ResolvedFleet, ResolvedService
 
 SHIFTING = {"blue-green": "BLUE_GREEN", "canary": "CANARY", "linear": "LINEAR"}
@@ -38,6 +41,8 @@ class Surroundings:
         listener_rule: ARN of the rule whose weights are shifted.
         infrastructure_role: ARN of the role with which ECS shifts.
         hook_role: ARN of the role with which ECS calls hooks.
+        alarms: Names of alarms that roll a deployment back, beside those that the file names.
+        configuration: The variables that carry its configuration.
     """
 
     image: str
@@ -50,10 +55,21 @@ class Surroundings:
     listener_rule: str = "${PRODUCTION_LISTENER_RULE_ARN}"
     infrastructure_role: str = "${INFRASTRUCTURE_ROLE_ARN}"
     hook_role: str = "${HOOK_ROLE_ARN}"
+    alarms: tuple[str, ...] = ()
+    configuration: Mapping[str, str] = field(default_factory=dict)
 
 
-def unknown_surroundings(fleet: ResolvedFleet, service: ResolvedService) -> Surroundings:
-    """Returns what is known before anything exists: names, and variables for the rest."""
+def unknown_surroundings(fleet: ResolvedFleet, service: ResolvedService, folder: Path | None) -> Surroundings:
+    """Returns what is known before anything exists: names, and variables for the rest.
+
+    Args:
+        fleet: The fleet.
+        service: The service.
+        folder: Where `config` is; without it the configuration is left out.
+
+    Raises:
+        InputError: The configuration cannot be read.
+    """
     network = fleet.file.network
     role = f"arn:aws:iam::{fleet.account}:role"
     return Surroundings(
@@ -63,6 +79,7 @@ def unknown_surroundings(fleet: ResolvedFleet, service: ResolvedService) -> Surr
         subnets=network.private_subnets or tuple(f"${{PRIVATE_SUBNET_{n}}}" for n in range(1, network.zones + 1)),
         security_groups=network.security_groups or ("${SECURITY_GROUP_ID}",),
         infrastructure_role=f"{role}/{service.key}-ecs-infrastructure-role",
+        configuration=configuration.variables(service, folder),
     )
 
 
@@ -86,12 +103,13 @@ def task_definition(fleet: ResolvedFleet, service: ResolvedService, around: Surr
 
 def _container(fleet: ResolvedFleet, service: ResolvedService, around: Surroundings) -> dict[str, Any]:
     spec = service.spec
+    environment = {**service.environment, **around.configuration}
     container: dict[str, Any] = {
         "name": service.names.container,
         "image": around.image,
         "essential": True,
         "portMappings": [{"containerPort": spec.port, "protocol": "tcp", "name": "http"}],
-        "environment": [{"name": name, "value": value} for name, value in service.environment.items()],
+        "environment": [{"name": name, "value": value} for name, value in environment.items()],
         "healthCheck": {
             "command": list(spec.health.command or _health_command(service)),
             "interval": spec.health.interval,
@@ -183,33 +201,38 @@ def _may_rebalance(service: ResolvedService) -> bool:
 
 
 def _deployment(service: ResolvedService, around: Surroundings) -> dict[str, Any]:
+    """How a version takes over. The circuit breaker works for every strategy of the ECS controller.
+
+    Terraform's acceptance tests, which run against AWS, have blue/green deployments that it rolls back, though
+    the API's reference still says that it is for rolling updates.
+    """
     spec = service.spec.deployment
-    configuration: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "minimumHealthyPercent": service.minimum,
         "maximumPercent": service.maximum,
     }
     strategy = SHIFTING.get(service.strategy)
-    configuration["strategy"] = strategy or "ROLLING"
-    if strategy is None:
-        configuration["deploymentCircuitBreaker"] = {"enable": True, "rollback": True}
-    else:
-        configuration["bakeTimeInMinutes"] = spec.bake_minutes
+    settings["strategy"] = strategy or "ROLLING"
+    settings["deploymentCircuitBreaker"] = {"enable": True, "rollback": True}
+    if strategy is not None:
+        settings["bakeTimeInMinutes"] = spec.bake_minutes
     if strategy == "CANARY":
-        configuration["canaryConfiguration"] = {
+        settings["canaryConfiguration"] = {
             "canaryPercent": spec.canary_percent, "canaryBakeTimeInMinutes": spec.step_minutes,
         }  # fmt: skip
     if strategy == "LINEAR":
-        configuration["linearConfiguration"] = {
+        settings["linearConfiguration"] = {
             "stepPercent": spec.step_percent, "stepBakeTimeInMinutes": spec.step_minutes,
         }  # fmt: skip
-    if spec.alarms:
-        configuration["alarms"] = {"alarmNames": list(spec.alarms), "enable": True, "rollback": True}
+    alarms = [*spec.alarms, *around.alarms]
+    if alarms:
+        settings["alarms"] = {"alarmNames": alarms, "enable": True, "rollback": True}
     if spec.hooks and strategy is not None:
-        configuration["lifecycleHooks"] = [
+        settings["lifecycleHooks"] = [
             {"hookTargetArn": hook.function, "roleArn": around.hook_role, "lifecycleStages": list(hook.stages)}
             for hook in spec.hooks
         ]
-    return configuration
+    return settings
 
 
 def _load_balancer(service: ResolvedService, around: Surroundings) -> dict[str, Any]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from inferfleet.config import base, fleet_env, source
 from inferfleet.config.cameras import CamerasFile
 from inferfleet.config.permissions import Place, Statement, merged, of_cameras, of_serve
 from inferfleet.config.permissions import document as policy
 from inferfleet.config.serve import ServeFile
+from inferfleet.deploy import configuration
 from inferfleet.deploy.resolve import ResolvedFleet, ResolvedService
 
 __all__ = ["Statement", "execution_role", "policy", "task_role"]
 
+_REGISTRY = re.compile(
+    r"(?P<account>[^./]+)\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<repository>[^:@]+)"
+)
 _EXEC_ACTIONS = (
     "ssmmessages:CreateControlChannel",
     "ssmmessages:CreateDataChannel",
@@ -35,8 +39,12 @@ def task_role(fleet: ResolvedFleet, service: ResolvedService, folder: Path | Non
         InputError: The service's configuration cannot be read.
     """
     found: list[Statement] = []
-    if service.spec.config is not None and folder is not None:
-        found += _of_config(service, folder / service.spec.config, Place.of(fleet.region, fleet.account))
+    place = Place.of(fleet.region, fleet.account)
+    configured = configuration.of(service, folder)
+    if isinstance(configured, CamerasFile):
+        found += of_cameras(configured, place)
+    elif isinstance(configured, ServeFile):
+        found += of_serve(configured, place)
     if service.spec.exec:
         why = "ECS Exec opens its channels with the task role; they know no resources"
         found.append(Statement("OpenShell", _EXEC_ACTIONS, ("*",), why))
@@ -50,12 +58,13 @@ def execution_role(fleet: ResolvedFleet, service: ResolvedService) -> list[State
     """Derives what ECS itself needs before the container runs."""
     place = Place.of(fleet.region, fleet.account)
     found: list[Statement] = []
-    if ".dkr.ecr." in service.image:
-        repository = service.image.split("/", 1)[1].split("@")[0].split(":")[0]
+    registry = _REGISTRY.match(service.image)
+    if registry:
         why = "a login to ECR is for the whole registry, so it knows no resources"
         found.append(Statement("LogInToRegistry", ("ecr:GetAuthorizationToken",), ("*",), why))
         pull = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
-        arn = place.arn("ecr", f"repository/{repository}")
+        owner = replace(place, account=registry["account"])
+        arn = owner.arn("ecr", f"repository/{registry['repository']}", registry["region"])
         found.append(Statement("PullImage", pull, (arn,), "the task's image is pulled from there"))
     group = place.arn("logs", f"log-group:{service.names.log_group}:*")
     why = "awslogs writes the container's output there; the group itself is made with a retention"
@@ -73,13 +82,3 @@ def _secrets(service: ResolvedService) -> Iterator[Statement]:
             yield Statement("ReadSecrets", ("secretsmanager:GetSecretValue",), (secret,), why)
         elif ":ssm:" in arn:
             yield Statement("ReadParameters", ("ssm:GetParameters",), (arn,), why)
-
-
-def _of_config(service: ResolvedService, path: Path, place: Place) -> list[Statement]:
-    """Derives what a cameras.yaml or a serve.yaml needs; any other configuration speaks for itself."""
-    document = source.load(path, {**fleet_env.beside(path), **os.environ})
-    if service.spec.kind == "streams":
-        return of_cameras(base.validate(document, CamerasFile), place)
-    if service.spec.kind == "api":
-        return of_serve(base.validate(document, ServeFile), place)
-    return []

@@ -17,7 +17,6 @@ from inferfleet.deploy import instances
 from inferfleet.errors import InputError
 
 UNITS = 1024
-CONFIG_FOLDER = "/app/config"
 _HEALTH_PATHS = {"api": "/health"}
 _READY_PATHS = {"api": "/ready", "streams": "/readyz"}
 _DEFAULT_STRATEGY = {"streams": "recreate"}
@@ -325,8 +324,6 @@ def _percentages(spec: Service, strategy: str) -> tuple[int, int]:
 
 def _environment(fleet: FleetFile, spec: Service) -> dict[str, str]:
     values = {"AWS_REGION": fleet.region, "HTTP_PORT": str(spec.port)}
-    if spec.config is not None:
-        values["CONFIG_FILE"] = f"{CONFIG_FOLDER}/{spec.config.name}"
     written = {
         key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in spec.environment.items()
     }

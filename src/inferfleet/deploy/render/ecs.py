@@ -37,7 +37,7 @@ def files(fleet: ResolvedFleet, folder: Path | None) -> dict[str, str]:
 def _service_files(fleet: ResolvedFleet, service: ResolvedService, folder: Path | None) -> dict[str, str]:
     task_role = permissions.task_role(fleet, service, folder)
     execution_role = permissions.execution_role(fleet, service)
-    around = ecs.unknown_surroundings(fleet, service)
+    around = ecs.unknown_surroundings(fleet, service, folder)
     tags = {"tags": _tags(fleet)} if fleet.file.tags else {}
     rendered = {
         "ecs-task-def.json": _text(ecs.task_definition(fleet, service, around) | tags),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from inferfleet.deploy import configuration, permissions
 from inferfleet.deploy import ecs as words
-from inferfleet.deploy import permissions
 from inferfleet.deploy.permissions import Statement
 from inferfleet.deploy.resolve import ResolvedFleet, ResolvedService
 from inferfleet.deploy.stacks.balancer import ServiceBalancer
@@ -63,7 +64,7 @@ class FleetService(Construct):
         _grant(self.execution_role, permissions.execution_role(fleet, service))
         self.group = ec2.SecurityGroup(self, "Group", vpc=network.vpc, description=f"Tasks of {service.key}")
         self.balancer = self._balancer(network)
-        around = self._surroundings(network, image)
+        around = self._surroundings(network, image, configuration.variables(service, folder))
         definition = _arguments(words.task_definition(fleet, service, around))
         self.task_definition = ecs.CfnTaskDefinition(self, "TaskDefinition", **definition)
         self.task_definition.node.add_dependency(self.log_group, self.execution_role, self.task_role)
@@ -85,7 +86,7 @@ class FleetService(Construct):
         self.group.connections.allow_from(balancer.group, ec2.Port.tcp(spec.port))
         return balancer
 
-    def _surroundings(self, network: FleetNetwork, image: str) -> words.Surroundings:
+    def _surroundings(self, network: FleetNetwork, image: str, carried: Mapping[str, str]) -> words.Surroundings:
         balancer = self.balancer
         shifts = balancer is not None and balancer.alternate is not None
         return words.Surroundings(
@@ -98,6 +99,7 @@ class FleetService(Construct):
             alternate_target_group=balancer.alternate.ref if balancer and balancer.alternate else "",
             listener_rule=balancer.rule.ref if balancer else "",
             infrastructure_role=_shifting_role(self).role_arn if shifts else "",
+            configuration=carried,
         )
 
     def _service(self, definition: dict[str, Any]) -> ecs.CfnService:

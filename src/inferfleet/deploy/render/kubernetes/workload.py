@@ -6,9 +6,10 @@ from pathlib import Path
 
 from inferfleet.config.fleet_service import SharedGpu
 from inferfleet.deploy.render.kubernetes.manifest import Manifest, labels, meta, selector
-from inferfleet.deploy.resolve import CONFIG_FOLDER, ResolvedFleet, ResolvedService
+from inferfleet.deploy.resolve import ResolvedFleet, ResolvedService
 from inferfleet.errors import InputError
 
+_CONFIG_FOLDER = "/app/config"
 _GPU = "nvidia.com/gpu"
 _UNITS = 1024
 _USER = 10001
@@ -136,7 +137,9 @@ def _container(service: ResolvedService, *, has_config: bool) -> Manifest:
     if spec.secrets:
         container["envFrom"] = [{"secretRef": {"name": f"{service.key}-secrets"}}]
     if has_config:
-        container["volumeMounts"].append({"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True})
+        assert spec.config is not None
+        container["env"].append({"name": "CONFIG_FILE", "value": f"{_CONFIG_FOLDER}/{spec.config.name}"})
+        container["volumeMounts"].append({"name": "config", "mountPath": _CONFIG_FOLDER, "readOnly": True})
     return container
 
 
