@@ -15,7 +15,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
 
-EXTENSIONS = ("inferfleet.localcloud.ecs", "inferfleet.localcloud.cloudformation")
+EXTENSIONS = (
+    "inferfleet.localcloud.ecs",
+    "inferfleet.localcloud.cloudformation",
+    "inferfleet.localcloud.autoscaling",
+)
 """Modules that extend MiniStack, in the order in which they do it."""
 
 _KEEP_ALIVE_S = 75
