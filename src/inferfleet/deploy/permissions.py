@@ -40,7 +40,7 @@ def task_role(fleet: ResolvedFleet, service: ResolvedService, folder: Path | Non
     """
     found: list[Statement] = []
     place = Place.of(fleet.region, fleet.account)
-    configured = configuration.of(service, folder)
+    configured = configuration.read(service, folder)
     if isinstance(configured, CamerasFile):
         found += of_cameras(configured, place)
     elif isinstance(configured, ServeFile):

@@ -39,9 +39,7 @@ def test_the_container_gets_the_variables_that_were_validated_with(fleet, tmp_pa
     assert statement.resources == ("arn:aws:kinesis:us-east-1:111122223333:stream/other-events",)
 
 
-def test_a_secret_of_the_service_needs_no_value_where_it_is_deployed_and_none_goes_along(
-    fleet, tmp_path, monkeypatch
-):
+def test_a_secret_of_the_service_needs_no_value_where_it_is_deployed_and_none_goes_along(fleet, tmp_path, monkeypatch):
     monkeypatch.setenv("CAMERA_PASSWORD", "hunter2")
     assert "CAMERA_PASSWORD" not in configuration.variables(fleet.services[0], tmp_path)
 
