@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
+CPU_IMAGE = "inferfleet:cpu-test"
+BASE_IMAGE = "python:3.11-slim-bookworm"
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +22,27 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the real recordings, which are not in {folder}; set INFERFLEET_SHARED to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> None:
+    """A Docker engine that answers."""
+    if (
+        shutil.which("docker") is None
+        or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("needs a Docker engine; `python tools/docker_engine.py`, as root, brings one")
+
+
+@pytest.fixture(scope="session")
+def cpu_image(docker_engine: None) -> str:
+    """The name of our image for CPUs, of the source as it is now; $INFERFLEET_TEST_IMAGE names another to be tested."""
+    if given := os.environ.get("INFERFLEET_TEST_IMAGE"):
+        return given
+    base = subprocess.run(["docker", "image", "inspect", BASE_IMAGE], capture_output=True, check=False)
+    if base.returncode:
+        pytest.skip(f"needs the image {BASE_IMAGE}; `python tools/docker_engine.py` pulls or makes it")
+    build = [sys.executable, str(REPOSITORY / "docker" / "build.py"), "--tag", CPU_IMAGE, "--if-changed"]
+    built = subprocess.run(build, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, f"{built.stdout[-2000:]}\n{built.stderr[-4000:]}"
+    return CPU_IMAGE
