@@ -149,6 +149,9 @@ class Region:
         arn = task["containerInstanceArn"]
         return next(item.id for item in self.cluster.instances.values() if item.arn == arn)
 
+    def terminated(self) -> int:
+        return self.count("TerminateInstanceInAutoScalingGroup")
+
     def count(self, operation: str) -> int:
         return sum(name == operation for name, _ in self.cluster.calls)
 
@@ -174,7 +177,19 @@ class _Mortal:
         return call
 
 
-_CHANGES = ("put_", "delete_", "transact_", "run_", "stop_", "reboot_", "enter_", "exit_", "terminate_", "publish")
+_CHANGES = (
+    "put_",
+    "delete_",
+    "update_",
+    "transact_",
+    "run_",
+    "stop_",
+    "reboot_",
+    "enter_",
+    "exit_",
+    "terminate_",
+    "publish",
+)
 
 
 def _targets(event: dict[str, Any]) -> list[Any]:

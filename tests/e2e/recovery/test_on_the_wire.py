@@ -182,7 +182,7 @@ def test_an_xid_reported_by_the_node_agent_is_acted_on_before_the_task_dies(regi
 def test_evidence_pinned_to_the_instance_is_found_by_the_reconciler(region):
     fleet = region(nodes=2)
     node = fleet.nodes()[0]
-    fleet.cluster.instances[node].attributes[EVIDENCE_ATTRIBUTE] = f"79||{fleet.cluster.now}|{1:08x}-{node[2:]}|lost"
+    fleet.cluster.instances[node].attributes[EVIDENCE_ATTRIBUTE] = f"79//{fleet.cluster.now}/{1:08x}-{node[2:]}/lost"
     fleet.reconcile()
     assert fleet.node(node).phase is NodePhase.REBOOTING
 
@@ -247,3 +247,131 @@ def test_a_second_token_with_other_parameters_is_refused_by_the_simulator(region
         assert error.response["Error"]["Code"] == "ConflictException"
     else:
         raise AssertionError("a conflicting token was accepted")
+
+
+def _xid(region, node: str, xid: int) -> None:
+    item = region.cluster.instances[node]
+    detail = {
+        "cluster": "gpu",
+        "node": node,
+        "xid": xid,
+        "gpu": "",
+        "at": region.cluster.now,
+        "boot": f"{item.boot:08x}-{node[2:]}",
+        "text": "",
+    }
+    region.send({"detail-type": "inferfleet GPU Finding", "detail": detail})
+
+
+def test_a_node_returned_to_service_leaves_standby(region):
+    fleet = region(nodes=2)
+    node = fleet.nodes()[0]
+    _xid(fleet, node, 79)
+    assert fleet.cluster.instances[node].lifecycle == "Standby", "its group must not replace it while it reboots"
+    fleet.settle(5)
+    assert fleet.node(node).phase is NodePhase.IN_SERVICE
+    assert fleet.cluster.instances[node].lifecycle == "InService"
+
+
+def test_a_group_that_cannot_spare_a_node_does_not_keep_it_from_its_reboot(region):
+    fleet = region(nodes=2)
+    fleet.cluster.least = 2
+    node = fleet.nodes()[0]
+    _xid(fleet, node, 79)
+    fleet.settle(5)
+    assert fleet.count("RebootInstances") == 1
+    assert fleet.node(node).phase is NodePhase.IN_SERVICE
+    assert fleet.cluster.instances[node].lifecycle == "InService"
+
+
+def test_services_tasks_are_moved_off_a_node_that_must_reboot_and_may_come_back(region):
+    fleet = region(nodes=2)
+    node = fleet.nodes()[0]
+    item = fleet.cluster.instances[node]
+    task = fleet.cluster.place_service("api", node, "train")
+    fleet.cluster.run_pending()
+    fleet.deliver()
+    _xid(fleet, node, 79)
+    assert item.status == "DRAINING"
+    assert fleet.count("RebootInstances") == 0, "not while a service's task runs there"
+    assert fleet.cluster.tasks[task]["lastStatus"] == "STOPPED"
+    fleet.settle(6)
+    assert fleet.count("RebootInstances") == 1
+    assert fleet.node(node).phase is NodePhase.IN_SERVICE
+    assert item.status == "ACTIVE"
+    assert FENCE_ATTRIBUTE not in item.attributes
+
+
+def test_a_node_drained_by_hand_is_emptied_by_ecs_and_active_again_once_returned(region):
+    fleet = region(nodes=2)
+    node = fleet.nodes()[0]
+    fleet.command(Verb.DRAIN, node)
+    assert fleet.cluster.instances[node].status == "DRAINING"
+    fleet.command(Verb.RETURN, node)
+    fleet.settle(2)
+    assert fleet.cluster.instances[node].status == "ACTIVE"
+    assert fleet.node(node).phase is NodePhase.IN_SERVICE
+
+
+def test_a_node_that_someone_else_drains_gets_no_gang_and_is_not_activated(region):
+    fleet = region(nodes=2)
+    node = fleet.nodes()[0]
+    fleet.cluster.serve("UpdateContainerInstancesState", _state(fleet, node, "DRAINING"))
+    fleet.settle(1)
+    fleet.submit(2)
+    fleet.settle(3)
+    assert fleet.job().phase is JobPhase.WAITING
+    assert fleet.cluster.instances[node].status == "DRAINING"
+    fleet.cluster.serve("UpdateContainerInstancesState", _state(fleet, node, "ACTIVE"))
+    fleet.settle(2)
+    assert fleet.job().phase is JobPhase.RUNNING
+
+
+def _state(region, node: str, status: str) -> dict:
+    return {"containerInstances": [region.cluster.instances[node].arn], "status": status}
+
+
+def test_a_node_of_no_auto_scaling_group_is_given_to_a_person_instead_of_replaced(region):
+    fleet = region(nodes=2)
+    node = fleet.nodes()[0]
+    fleet.cluster.instances[node].grouped = False
+    _sick_until_boot(fleet, node, 99)
+    fleet.reconcile()
+    _xid(fleet, node, 79)
+    fleet.settle(8)
+    assert fleet.terminated() == 0
+    assert fleet.node(node).phase is NodePhase.QUARANTINED
+    assert "belongs to no Auto Scaling group" in fleet.cluster.published[-1]["Message"]
+
+
+def test_a_gpu_reset_is_over_when_its_task_is_and_a_diagnosis_decides(region):
+    fleet = region(nodes=2, allow_reset=True)
+    node = fleet.nodes()[0]
+    _xid(fleet, node, 46)
+    assert fleet.node(node).phase is NodePhase.RESETTING, "its task has only begun"
+    fleet.settle(3)
+    assert fleet.node(node).phase is NodePhase.IN_SERVICE
+    assert fleet.count("RebootInstances") == 0
+
+
+def test_a_gpu_reset_that_fails_is_followed_by_a_reboot(region):
+    fleet = region(nodes=2, allow_reset=True)
+    node = fleet.nodes()[0]
+    item = fleet.cluster.instances[node]
+    item.verdict = lambda command: (19, "in use by another client") if command == ["reset"] else PASSED
+    _xid(fleet, node, 46)
+    fleet.settle(6, events=False)
+    assert fleet.count("RebootInstances") == 1
+    assert fleet.node(node).phase is NodePhase.IN_SERVICE
+    incidents = [item for item in fleet.parts().recovery.store.scan("incident") if item.subject == f"node {node}"]
+    assert any("in use by another client" in step.text for step in incidents[0].steps)
+
+
+def test_a_diagnosis_asks_for_as_many_gpus_as_its_node_has(region):
+    fleet = region(nodes=2)
+    small = fleet.cluster.add_instance(gpus=1)
+    fleet.reconcile()
+    fleet.command(Verb.DRAIN, small.id)
+    fleet.command(Verb.RETURN, small.id)
+    fleet.settle(2)
+    assert fleet.node(small.id).phase is NodePhase.IN_SERVICE

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
 
 from inferfleet.recovery.aws.agent import Agent, NvmlGpus, Place, read_boot
 from inferfleet.recovery.aws.settings import BOOT_ATTRIBUTE, EVIDENCE_ATTRIBUTE
-from inferfleet.recovery.aws.translate import agent_evidence, node_seen, pinned_evidence
+from inferfleet.recovery.aws.translate import agent_evidence, agent_maintenance, node_seen, pinned_evidence
 from inferfleet.recovery.core.model import Rung
+from inferfleet.recovery.core.observations import Maintenance
 from inferfleet.recovery.core.xid import load_catalog
 
 pynvml = pytest.importorskip("pynvml", reason="needs nvidia-ml-py")
@@ -133,12 +135,12 @@ def test_a_throttled_event_does_not_keep_the_attribute_from_being_set(parts):
     aws.fails = True
     nvml.xids.append(("GPU-0", 95))
     agent.round()
-    assert aws.attributes[EVIDENCE_ATTRIBUTE].startswith("95|GPU-0|2000|0f3c-boot")
+    assert aws.attributes[EVIDENCE_ATTRIBUTE].startswith("95/GPU-0/2000/0f3c-boot")
 
 
 def test_a_new_boot_takes_back_the_evidence_of_the_last_one(parts):
     _, aws, agent = parts
-    aws.attributes[EVIDENCE_ATTRIBUTE] = "79||1|old|"
+    aws.attributes[EVIDENCE_ATTRIBUTE] = "79//1/old/"
     agent.hello()
     assert aws.attributes == {BOOT_ATTRIBUTE: "0f3c-boot@1000"}
     assert node_seen(aws.instance()).boot.id == "0f3c-boot"
@@ -148,7 +150,10 @@ def test_attribute_values_stay_within_what_ecs_takes(parts):
     nvml, aws, agent = parts
     nvml.xids.append(("GPU-" + "f" * 60, 145))
     agent.round()
-    assert len(aws.attributes[EVIDENCE_ATTRIBUTE]) <= 128
+    nvml.actions["GPU-0"] = pynvml.NVML_GPU_RECOVERY_ACTION_GPU_RESET
+    agent.round()
+    assert re.fullmatch(r"[A-Za-z0-9._@/\\: -]{1,128}", aws.attributes[EVIDENCE_ATTRIBUTE])
+    assert pinned_evidence(aws.instance(), load_catalog()).rung == Rung.RESET_GPU
 
 
 def test_the_boot_is_read_from_the_kernel(tmp_path):
@@ -156,3 +161,24 @@ def test_the_boot_is_read_from_the_kernel(tmp_path):
     (tmp_path / "sys/kernel/random/boot_id").write_text("abc-1\n")
     (tmp_path / "stat").write_text("cpu 1 2\nbtime 1700000000\nprocesses 5\n")
     assert read_boot(tmp_path) == ("abc-1", 1700000000.0)
+
+
+def test_maintenance_that_ec2_has_scheduled_is_told_once():
+    aws = Aws()
+    planned = {
+        "EventId": "instance-event-1",
+        "Code": "system-reboot",
+        "NotBefore": "21 Jan 2026 09:00:43 GMT",
+        "State": "active",
+    }
+    done = {**planned, "EventId": "instance-event-0", "State": "completed"}
+    now = [1_000.0]
+    place = Place("gpu", "i-1", ARN, "0f3c-boot", 1000.0)
+    agent = Agent(
+        place, NvmlGpus(FakeNvml()), ecs=aws, events=aws, scheduled=lambda: [done, planned], clock=lambda: now[0]
+    )
+    agent.round()
+    now[0] += 3600
+    agent.round()
+    (told,) = [item for item in aws.sent if "scheduled" in item]
+    assert agent_maintenance(told) == Maintenance("i-1", "system-reboot", 1_768_986_043.0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -68,11 +67,11 @@ def test_options_that_make_no_sense_are_refused_by_name(change, problem):
 
 def test_the_lambdas_code_needs_nothing_but_the_standard_library_and_boto3():
     with code_folder() as folder:
-        load = "import sys; sys.path[:0] = sys.argv[1:]; import inferfleet.recovery.aws.handlers as h; print(h.__file__)"
+        load = "import sys; sys.path.append(sys.argv[1]); from inferfleet.recovery.aws import handlers; print(handlers)"
         command = [sys.executable, "-S", "-I", "-c", load, str(folder)]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stderr
-        assert Path(ran.stdout.strip()).is_relative_to(folder)
+        assert str(folder) in ran.stdout
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,18 @@
-"""The node agent: a daemon on each GPU instance that reports Xids, NVML's recovery actions and the boot.
+"""The node agent: a daemon on each GPU instance that reports Xids, NVML's recovery actions, the boot and maintenance.
 
 Each finding goes out twice: as an event to EventBridge, which is fast, and as an attribute of the container instance,
-which the reconciler reads when the event was lost.
+which the reconciler reads when the event was lost. What EC2 has scheduled the reconciler sees by itself.
 """
 
 import json
 import logging
 import os
+import re
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,8 +25,13 @@ _WAIT_MS = 5_000
 _INTROSPECTION = "http://localhost:51678/v1/metadata"
 """The ECS agent's introspection endpoint, on the host's network."""
 _IMDS = "http://169.254.169.254/latest"
+_SCHEDULED = f"{_IMDS}/meta-data/events/maintenance/scheduled"
+_ASK_EVERY = 60.0
+"""Seconds between looks at what EC2 has scheduled."""
+_VALUE_LIMIT = 128
 _TEXT_LIMIT = 60
-"""Attribute values take 128 characters, all of a finding included."""
+_UNFIT = re.compile(r"[^A-Za-z0-9._@:\\ -]")
+"""An attribute's value takes 128 letters, digits, spaces and few marks (ECS API reference); `/` parts a finding's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +122,23 @@ class Agent:
     """Reports what the GPUs find."""
 
     def __init__(
-        self, place: Place, gpus: Gpus, *, ecs: Any, events: Any, clock: Callable[[], float] = time.time
+        self,
+        place: Place,
+        gpus: Gpus,
+        *,
+        ecs: Any,
+        events: Any,
+        scheduled: Callable[[], list[dict[str, Any]]] = list,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.place = place
         self.gpus = gpus
         self.ecs = ecs
         self.events = events
+        self.scheduled = scheduled
         self.clock = clock
+        self._asked_at = 0.0
+        self._told: set[str] = set()
 
     def hello(self) -> None:
         """Tells the boot, and takes back the evidence of the last one."""
@@ -135,21 +152,33 @@ class Agent:
         self._send({"xid": 0, "gpu": "", "text": "None", "at": self.clock()})
 
     def round(self) -> int:
-        """Waits once for findings and reports them; returns how many."""
+        """Waits once for findings and reports them, then what EC2 has scheduled lately; returns how many findings."""
         count = 0
         for finding in self.gpus.findings():
             count += 1
             self.report(finding)
+        if self.clock() >= self._asked_at + _ASK_EVERY:
+            self._asked_at = self.clock()
+            self._tell_maintenance()
         return count
+
+    def _tell_maintenance(self) -> None:
+        for event in self.scheduled():
+            key = str(event.get("EventId", event))
+            if event.get("State", "active") == "active" and key not in self._told:
+                self._told.add(key)
+                planned = {"code": event["Code"], "not_before": read_date(event["NotBefore"])}
+                self._send({"xid": 0, "gpu": "", "text": "None", "at": self.clock(), "scheduled": planned})
 
     def report(self, finding: Finding) -> None:
         """Reports one finding, by both ways; one way's failure does not stop the other."""
         now = self.clock()
-        text = finding.text.replace("|", " ")[:_TEXT_LIMIT]
+        text = _UNFIT.sub(" ", finding.text)[:_TEXT_LIMIT]
         logger.error("GPU %s: Xid %d %s", finding.gpu, finding.xid, finding.text)
         self._send({"xid": finding.xid, "gpu": finding.gpu, "text": finding.text, "at": now})
         gpu = finding.gpu if len(finding.gpu) + len(self.place.boot) + len(text) < 100 else ""  # noqa: PLR2004
-        self._pin(EVIDENCE_ATTRIBUTE, f"{finding.xid}|{gpu}|{now:.0f}|{self.place.boot}|{text}"[:128])
+        value = f"{finding.xid}/{gpu}/{now:.0f}/{self.place.boot}/{text}"
+        self._pin(EVIDENCE_ATTRIBUTE, value[:_VALUE_LIMIT].strip())
 
     def _send(self, detail: dict[str, Any]) -> None:
         place = self.place
@@ -190,10 +219,28 @@ def find_place(proc: Path = Path("/proc")) -> Place:
     """
     with urllib.request.urlopen(_INTROSPECTION, timeout=5) as answer:
         metadata = json.load(answer)
-    token = _get(f"{_IMDS}/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "300"}, "PUT")
-    node = _get(f"{_IMDS}/meta-data/instance-id", {"X-aws-ec2-metadata-token": token})
+    node = _get(f"{_IMDS}/meta-data/instance-id", {"X-aws-ec2-metadata-token": _token()})
     boot, at = read_boot(proc)
-    return Place(metadata["Cluster"], node, metadata["ContainerInstanceArn"], boot, at)
+    return Place(metadata["Cluster"].rsplit("/", 1)[-1], node, metadata["ContainerInstanceArn"], boot, at)
+
+
+def scheduled_events() -> list[dict[str, Any]]:
+    """Asks the instance metadata what EC2 has scheduled; nothing, where it does not answer: it is asked again."""
+    try:
+        found: list[dict[str, Any]] = json.loads(_get(_SCHEDULED, {"X-aws-ec2-metadata-token": _token()}))
+    except (OSError, ValueError) as error:
+        logger.warning("scheduled events are not known: %s", error)
+        return []
+    return found
+
+
+def read_date(text: str) -> float:
+    """Seconds since the epoch from a date as the instance metadata writes it: `21 Jan 2026 09:00:43 GMT`."""
+    return parsedate_to_datetime(text).timestamp()
+
+
+def _token() -> str:
+    return _get(f"{_IMDS}/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "300"}, "PUT")
 
 
 def read_boot(proc: Path) -> tuple[str, float]:
@@ -217,7 +264,13 @@ def main() -> None:
 
     logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"))
     make_client: Any = boto3.client
-    agent = Agent(find_place(), NvmlGpus(import_module("pynvml")), ecs=make_client("ecs"), events=make_client("events"))
+    agent = Agent(
+        find_place(),
+        NvmlGpus(import_module("pynvml")),
+        ecs=make_client("ecs"),
+        events=make_client("events"),
+        scheduled=scheduled_events,
+    )
     agent.hello()
     while True:
         agent.round()

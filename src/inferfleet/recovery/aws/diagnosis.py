@@ -9,7 +9,7 @@ from inferfleet.recovery.aws.settings import Settings
 from inferfleet.recovery.aws.translate import DIAGNOSIS_PREFIX
 from inferfleet.recovery.core.dcgm import read_diagnosis
 from inferfleet.recovery.core.model import Boot, Node, NodePhase
-from inferfleet.recovery.core.observations import Diagnosed
+from inferfleet.recovery.core.observations import Diagnosed, Verdict
 
 _BOOT_LINE = re.compile(r"^boot-id: (?P<id>[0-9a-f-]{8,64}) at (?P<at>\d+(?:\.\d+)?)$", re.MULTILINE)
 """First line of the diagnosis container: /proc/sys/kernel/random/boot_id and `btime` of /proc/stat."""
@@ -37,16 +37,19 @@ class Diagnoses:
             if arns:
                 raw = self.ecs.describe_tasks(cluster=self.settings.cluster, tasks=arns)["tasks"]
                 stopped = [item for item in raw if item.get("lastStatus") == "STOPPED"]
+                reset = node.phase is NodePhase.RESETTING
                 for item in stopped[:1]:
-                    yield self.read(item, node.id, node.request)
+                    yield self.read(item, node.id, node.request, reset=reset)
 
-    def read(self, task: Mapping[str, Any], node: str, request: str) -> Diagnosed:
-        """The verdict of one stopped diagnostic task."""
+    def read(self, task: Mapping[str, Any], node: str, request: str, *, reset: bool = False) -> Diagnosed:
+        """The verdict of one stopped diagnostic task; for a reset, whether it was done."""
         containers = [
             item for item in task.get("containers", ()) if item.get("name") == self.settings.diagnosis_container
         ]
         code = next((item.get("exitCode") for item in containers), None)
         output = self._output(task)
+        if reset:
+            return _reset_done(node, request, code, output or str(task.get("stoppedReason", "")))
         found = read_diagnosis(code, output)
         boot = _BOOT_LINE.search(output)
         reason = str(task.get("stoppedReason", "")) if code is None else ""
@@ -97,3 +100,10 @@ class Diagnoses:
                 if "awslogs-group" in options and "awslogs-stream-prefix" in options:
                     return options["awslogs-group"], options["awslogs-stream-prefix"]
         return None
+
+
+def _reset_done(node: str, request: str, code: int | None, said: str) -> Diagnosed:
+    """The verdict of a reset: `nvidia-smi --gpu-reset` exits with 0 if every GPU was reset."""
+    if code == 0:
+        return Diagnosed(node, request, Verdict.PASS, detail="the GPUs were reset")
+    return Diagnosed(node, request, Verdict.FAIL, detail=f"exit code {code}: {said.strip()[-300:]}")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from inferfleet.recovery.aws.settings import FENCE_ATTRIBUTE, STOP_MARK, Settings
+from inferfleet.recovery.aws.settings import EMPTIED, FENCE_ATTRIBUTE, STOP_MARK, Settings
 from inferfleet.recovery.aws.translate import DIAGNOSIS_PREFIX, gang_group, node_seen, started_by, task_seen
 from inferfleet.recovery.core.model import Intent, IntentKind, Job, Node, TaskRole, TaskStatus
 from inferfleet.recovery.core.observations import IntentResult, NodeSeen, Started, TaskSeen, as_task
@@ -180,7 +180,10 @@ class AwsExecutor:
     # Nodes
 
     def _fence(self, intent: Intent) -> IntentResult:
-        """Makes the attribute what the store says now, so that a late executor cannot undo a later fence."""
+        """Makes the fence what the store says now, so that a late executor cannot undo a later one.
+
+        The attribute goes last when a fence is lifted: while it is there, a listing shows that something is left to do.
+        """
         for _ in range(3):
             node = self.view().node(intent.node)
             if node is None or not node.container_instance:
@@ -191,14 +194,32 @@ class AwsExecutor:
                 "targetId": node.container_instance,
             }
             if node.fenced:
-                value = {**attribute, "value": str(node.phase)}
+                value = {**attribute, "value": EMPTIED if node.emptied else str(node.phase)}
                 self.clients.ecs.put_attributes(cluster=self.settings.cluster, attributes=[value])
+                if node.emptied:
+                    self._set_state(node, "DRAINING")
             else:
+                self._leave_standby(node.id)
+                self._activate(node)
                 self._clear(attribute)
             after = self.view().node(intent.node)
-            if after is not None and after.fenced == node.fenced:
+            if after is not None and (after.fenced, after.emptied) == (node.fenced, node.emptied):
                 return IntentResult(intent.id, ok=True)
         return IntentResult(intent.id, ok=False, detail="the fence kept changing")
+
+    def _activate(self, node: Node) -> None:
+        """Takes DRAINING back where recovery has set it: on a node that drains, ECS starts no diagnosis, no agent."""
+        raw = self._describe(node)
+        if raw is None or raw.get("status") != "DRAINING":
+            return
+        held = {item["name"]: item.get("value") for item in raw.get("attributes", ())}
+        if held.get(FENCE_ATTRIBUTE) == EMPTIED:
+            self._set_state(node, "ACTIVE")
+
+    def _set_state(self, node: Node, status: str) -> None:
+        self.clients.ecs.update_container_instances_state(
+            cluster=self.settings.cluster, containerInstances=[node.container_instance], status=status
+        )
 
     def _clear(self, attribute: dict[str, str]) -> None:
         from botocore.exceptions import ClientError
@@ -210,10 +231,15 @@ class AwsExecutor:
                 raise
 
     def _diagnose(self, intent: Intent) -> IntentResult:
-        """Runs the diagnosis on the node. Its task definition asks for all GPUs, so it starts only if they are idle."""
-        command = ["diagnose", "--level", str(intent.level)]
-        if intent.kind is IntentKind.RESET_GPU:
-            command = ["reset"]
+        """Runs the diagnosis, or a reset, on the node. It asks for all GPUs, so it starts only if they are idle."""
+        node = self.view().node(intent.node)
+        if node is None:
+            return IntentResult(intent.id, ok=False, detail="the node is not known")
+        self._activate(node)
+        command = ["reset"] if intent.kind is IntentKind.RESET_GPU else ["diagnose", "--level", str(intent.level)]
+        override: dict[str, Any] = {"name": self.settings.diagnosis_container, "command": command}
+        if node.gpus:
+            override["resourceRequirements"] = [{"type": "GPU", "value": str(node.gpus)}]
         answer = self.clients.ecs.run_task(
             cluster=self.settings.cluster,
             taskDefinition=self.settings.diagnosis_task,
@@ -222,7 +248,7 @@ class AwsExecutor:
             startedBy=DIAGNOSIS_PREFIX + token(intent.id),
             group=f"inferfleet-diagnosis:{intent.id}"[:255],
             placementConstraints=[{"type": "memberOf", "expression": f"ec2InstanceId == {intent.node}"}],
-            overrides={"containerOverrides": [{"name": self.settings.diagnosis_container, "command": command}]},
+            overrides={"containerOverrides": [override]},
         )
         if answer.get("tasks"):
             return IntentResult(intent.id, ok=True, detail=answer["tasks"][0]["taskArn"])
@@ -237,15 +263,33 @@ class AwsExecutor:
             seen = self._look(node)
             if seen is not None and seen.boot is not None and seen.boot.id != intent.boot_before:
                 return IntentResult(intent.id, ok=True, detail="it has booted already")
-        group = self._group(intent.node)
-        if group and group["LifecycleState"] == "InService":
+        if node is not None:
+            self._activate(node)
+        exposed = self._enter_standby(intent.node)
+        self.clients.ec2.reboot_instances(InstanceIds=[intent.node])
+        return IntentResult(intent.id, ok=True, detail=exposed)
+
+    def _enter_standby(self, node: str) -> str:
+        """Keeps the Auto Scaling group from replacing a node that reboots; why it could not be kept, or "".
+
+        A group at its least size lends no instance. The reboot goes ahead: at worst the group replaces the node.
+        """
+        from botocore.exceptions import ClientError
+
+        group = self._group(node)
+        if group is None or group["LifecycleState"] != "InService":
+            return ""
+        try:
             self.clients.autoscaling.enter_standby(
-                InstanceIds=[intent.node],
+                InstanceIds=[node],
                 AutoScalingGroupName=group["AutoScalingGroupName"],
                 ShouldDecrementDesiredCapacity=True,
             )
-        self.clients.ec2.reboot_instances(InstanceIds=[intent.node])
-        return IntentResult(intent.id, ok=True)
+        except ClientError as error:
+            if error.response["Error"].get("Code") != "ValidationError":
+                raise
+            return f"its Auto Scaling group may replace it during the reboot: {error.response['Error']['Message']}"
+        return ""
 
     def _replace(self, intent: Intent) -> IntentResult:
         node = self.view().node(intent.node)
@@ -259,13 +303,13 @@ class AwsExecutor:
             )
         if group["LifecycleState"].startswith("Terminat"):
             return IntentResult(intent.id, ok=True, detail="it is being terminated already")
-        self.leave_standby(intent.node)
+        self._leave_standby(intent.node)
         self.clients.autoscaling.terminate_instance_in_auto_scaling_group(
             InstanceId=intent.node, ShouldDecrementDesiredCapacity=False
         )
         return IntentResult(intent.id, ok=True)
 
-    def leave_standby(self, node: str) -> None:
+    def _leave_standby(self, node: str) -> None:
         """Gives an instance back to its Auto Scaling group."""
         group = self._group(node)
         if group is not None and group["LifecycleState"] == "Standby":
@@ -278,13 +322,17 @@ class AwsExecutor:
         return next(iter(answer["AutoScalingInstances"]), None)
 
     def _look(self, node: Node | None) -> NodeSeen | None:
-        if node is None or not node.container_instance:
+        raw = self._describe(node) if node is not None else None
+        seen = node_seen(raw) if raw is not None else None
+        return seen if isinstance(seen, NodeSeen) else None
+
+    def _describe(self, node: Node) -> Any:
+        if not node.container_instance:
             return None
         answer = self.clients.ecs.describe_container_instances(
             cluster=self.settings.cluster, containerInstances=[node.container_instance]
         )
-        seen = [node_seen(item) for item in answer["containerInstances"]]
-        return next((item for item in seen if isinstance(item, NodeSeen)), None)
+        return next(iter(answer["containerInstances"]), None)
 
     def _unsafe(self, intent: Intent, node: Node | None) -> str:
         """Reads back, at the last moment, what runs on the node; why it must not be harmed, or ""."""

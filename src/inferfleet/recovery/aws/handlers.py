@@ -23,12 +23,13 @@ from inferfleet.recovery.aws.store import Store
 from inferfleet.recovery.aws.translate import (
     DIAGNOSIS_PREFIX,
     agent_evidence,
+    agent_maintenance,
     ec2_warning,
     health_evidence,
     node_seen,
     task_seen,
 )
-from inferfleet.recovery.core.model import Boot, NodePhase
+from inferfleet.recovery.core.model import Boot, IntentKind, NodePhase
 from inferfleet.recovery.core.observations import NodeSeen
 from inferfleet.recovery.core.xid import Catalog, load_catalog
 
@@ -149,7 +150,8 @@ def on_diagnosis_event(event: Mapping[str, Any], parts: Parts) -> None:
     request = str(detail.get("group", "")).partition(":")[2]
     intent = parts.recovery.store.view().intent(request)
     if intent is not None:
-        parts.recovery.observe(parts.diagnoses.read(detail, intent.node, request))
+        reset = intent.kind is IntentKind.RESET_GPU
+        parts.recovery.observe(parts.diagnoses.read(detail, intent.node, request, reset=reset))
 
 
 def on_instance_event(event: Mapping[str, Any], parts: Parts) -> None:
@@ -187,9 +189,9 @@ def _on_finding(detail: Mapping[str, Any], parts: Parts) -> None:
     if node is not None and node.phase is not NodePhase.RETIRED and detail.get("boot"):
         boot = Boot(str(detail["boot"]), float(detail.get("booted_at", 0)))
         parts.recovery.observe(NodeSeen(node.id, connected=node.connected, boot=boot))
-    evidence = agent_evidence(detail, parts.catalog)
-    if evidence is not None:
-        parts.recovery.observe(evidence)
+    for seen in (agent_evidence(detail, parts.catalog), agent_maintenance(detail)):
+        if seen is not None:
+            parts.recovery.observe(seen)
 
 
 def _is_ours(detail: Mapping[str, Any], settings: Settings) -> bool:

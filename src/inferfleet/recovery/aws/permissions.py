@@ -75,8 +75,19 @@ def lambda_grants(scope: Scope) -> tuple[Grant, ...]:
         ),
         Grant("to find the diagnosis's log; takes no resource", ("ecs:DescribeTaskDefinition",), ("*",)),
         Grant("to start diagnoses and gangs", ("ecs:RunTask",), (scope.arn("ecs", "task-definition/*"),), here),
+        Grant(
+            "to give a job's tasks the tags of their definition",
+            ("ecs:TagResource",),
+            (tasks,),
+            {"StringEquals": {"ecs:CreateAction": "RunTask"}},
+        ),
         Grant("to stop what is left of a gang", ("ecs:StopTask",), (tasks,), here),
-        Grant("to fence and unfence", ("ecs:PutAttributes", "ecs:DeleteAttributes"), (instances,), here),
+        Grant(
+            "to fence and unfence, and to move services' tasks off a node",
+            ("ecs:PutAttributes", "ecs:DeleteAttributes", "ecs:UpdateContainerInstancesState"),
+            (instances,),
+            here,
+        ),
         Grant(
             "to start tasks with their own roles",
             ("iam:PassRole",),

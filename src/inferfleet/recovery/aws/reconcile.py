@@ -12,6 +12,8 @@ from inferfleet.recovery.core.snapshot import expand
 from inferfleet.recovery.core.xid import Catalog
 
 _AT_ONCE = 100
+_GROUPED_AT_ONCE = 50
+"""Instances in one DescribeAutoScalingInstances (Auto Scaling API reference)."""
 
 
 class Reconciler:
@@ -29,8 +31,10 @@ class Reconciler:
         began = self.recovery.clock()
         store = self.recovery.store
         raw = list(self._container_instances())
-        impaired, planned = self._status([item["ec2InstanceId"] for item in raw])
-        nodes = [seen for item in raw if isinstance(seen := node_seen(item, impaired), NodeSeen)]
+        instances = [item["ec2InstanceId"] for item in raw]
+        impaired, planned = self._status(instances)
+        in_groups = self._in_groups(instances)
+        nodes = [seen for item in raw if isinstance(seen := node_seen(item, impaired, in_groups), NodeSeen)]
         tasks = list(self._tasks())
         evidence = [found for item in raw if (found := pinned_evidence(item, self.catalog)) is not None]
         known = list(store.scan("node"))
@@ -64,6 +68,16 @@ class Reconciler:
             )
             arns += [arn for page in pages for arn in page["taskArns"]]
         yield from self.executor.describe_tasks(list(dict.fromkeys(arns)))
+
+    def _in_groups(self, instances: list[str]) -> frozenset[str]:
+        """Those that an Auto Scaling group would replace."""
+        found: set[str] = set()
+        for at in range(0, len(instances), _GROUPED_AT_ONCE):
+            answer = self.executor.clients.autoscaling.describe_auto_scaling_instances(
+                InstanceIds=instances[at : at + _GROUPED_AT_ONCE]
+            )
+            found |= {item["InstanceId"] for item in answer["AutoScalingInstances"]}
+        return frozenset(found)
 
     def _status(self, instances: list[str]) -> tuple[dict[str, bool], list[Maintenance]]:
         """Which instances fail EC2's status checks, and what EC2 has scheduled."""

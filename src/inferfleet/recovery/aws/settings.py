@@ -9,6 +9,8 @@ from inferfleet.recovery.core.policy import Policy, policy_from
 
 FENCE_ATTRIBUTE = "inferfleet.fence"
 """Custom attribute of a fenced container instance; placement of gangs and of careful services requires its absence."""
+EMPTIED = "emptied"
+"""Value of the fence attribute where recovery itself has set the container instance to DRAINING."""
 BOOT_ATTRIBUTE = "inferfleet.boot"
 """Custom attribute in which the node agent keeps `<boot id>@<seconds since the epoch>`."""
 EVIDENCE_ATTRIBUTE = "inferfleet.evidence"

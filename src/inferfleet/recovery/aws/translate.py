@@ -122,12 +122,17 @@ def _cause_of_exit(raw: Mapping[str, Any], exit_code: int | None) -> StopCause:
     return StopCause.COMPLETED if exit_code == 0 else StopCause.FAILED
 
 
-def node_seen(raw: Mapping[str, Any], impaired: Mapping[str, bool] | None = None) -> NodeSeen | NodeGone | None:
+def node_seen(
+    raw: Mapping[str, Any],
+    impaired: Mapping[str, bool] | None = None,
+    in_groups: frozenset[str] | None = None,
+) -> NodeSeen | NodeGone | None:
     """A container instance, from an event's detail or from DescribeContainerInstances.
 
     Args:
         raw: The container instance.
         impaired: EC2 instance id → its status checks fail; None where they were not asked for.
+        in_groups: EC2 instance ids that belong to an Auto Scaling group; None where it was not asked for.
     """
     node = str(raw.get("ec2InstanceId", ""))
     if not node:
@@ -144,6 +149,8 @@ def node_seen(raw: Mapping[str, Any], impaired: Mapping[str, bool] | None = None
         boot=_boot(held.get(BOOT_ATTRIBUTE, "")),
         impaired=None if impaired is None else impaired.get(node, False),
         fence=FENCE_ATTRIBUTE in held if "attributes" in raw else None,
+        draining=raw["status"] == "DRAINING" if "status" in raw else None,
+        replaceable=None if in_groups is None else node in in_groups,
     )
 
 
@@ -157,9 +164,9 @@ def _boot(value: str) -> Boot | None:
 
 
 def pinned_evidence(raw: Mapping[str, Any], catalog: Catalog) -> Evidence | None:
-    """What the node agent has pinned to its container instance: `xid|gpu|time|boot|text`."""
+    """What the node agent has pinned to its container instance: `xid/gpu/time/boot/text`."""
     held = {item["name"]: str(item.get("value", "")) for item in raw.get("attributes", ())}
-    parts = held.get(EVIDENCE_ATTRIBUTE, "").split("|")
+    parts = held.get(EVIDENCE_ATTRIBUTE, "").split("/", 4)
     node = str(raw.get("ec2InstanceId", ""))
     if len(parts) != 5 or not node:  # noqa: PLR2004
         return None
@@ -183,6 +190,14 @@ def agent_evidence(detail: Mapping[str, Any], catalog: Catalog) -> Evidence | No
         boot_id=str(detail.get("boot", "")),
         gpu=str(detail.get("gpu", "")),
     )
+
+
+def agent_maintenance(detail: Mapping[str, Any]) -> Maintenance | None:
+    """What EC2 has scheduled, as a node agent tells it."""
+    planned = detail.get("scheduled")
+    if not planned:
+        return None
+    return Maintenance(str(detail["node"]), str(planned["code"]), float(planned["not_before"]))
 
 
 def health_evidence(detail: Mapping[str, Any], catalog: Catalog) -> Evidence | None:

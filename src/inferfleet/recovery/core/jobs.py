@@ -343,7 +343,7 @@ def _doubtful(draft: Draft, key: str) -> bool:
 def _room(draft: Draft, key: str, used: Counter[str]) -> int:
     """GPUs of a node that nothing uses or has been promised; the tasks of gangs being started are promised ones."""
     node = draft.node(key)
-    if node is None or node.phase is not NodePhase.IN_SERVICE or not node.connected:
+    if node is None or node.phase is not NodePhase.IN_SERVICE or not node.connected or node.draining:
         return 0
     taken = used[key]
     for task in draft.live_on(key):

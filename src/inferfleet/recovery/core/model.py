@@ -171,6 +171,8 @@ class Node:
         lost: It is condemned only because its agent stayed away: if it comes back, it is examined instead of repaired.
         keep_out: A person drained it: it stays fenced after any outcome.
         replaceable: It belongs to an Auto Scaling group.
+        emptied: ECS was asked to move its services' tasks away, by setting it to DRAINING.
+        draining: ECS shows it DRAINING, whoever asked for that.
     """
 
     id: str
@@ -202,6 +204,8 @@ class Node:
     lost: bool = False
     keep_out: bool = False
     replaceable: bool = True
+    emptied: bool = False
+    draining: bool = False
 
     @property
     def fenced(self) -> bool:

@@ -88,7 +88,7 @@ def advance_suspect(draft: Draft, node: Node) -> None:
     if not draft.fleet.acting or node.phase is not NodePhase.SUSPECT:
         return
     certain = node.rung >= Rung.RESET_GPU
-    if not certain and busy(draft, node.id):
+    if not certain and (node.draining or busy(draft, node.id)):
         return
     if draft.fleet.fenced >= draft.policy.fence_limit(draft.fleet.nodes):
         return
@@ -113,6 +113,7 @@ def examine(draft: Draft, node: Node, *, repaired: Rung = Rung.NONE) -> None:
             deadline=draft.now + draft.policy.examine_time(level),
             repaired=repaired,
             lost=False,
+            emptied=False,
             tries=node.tries if again else 0,
         )
     )
@@ -127,7 +128,11 @@ def examine(draft: Draft, node: Node, *, repaired: Rung = Rung.NONE) -> None:
 def on_diagnosed(draft: Draft, seen: Diagnosed) -> None:
     """Acts on a verdict, if it answers the question that is open."""
     node = draft.node(seen.node)
-    if node is None or node.phase is not NodePhase.EXAMINING or seen.request != node.request:
+    if node is None or seen.request != node.request:
+        return
+    if node.phase is NodePhase.RESETTING:
+        _on_reset(draft, node, seen)
+    if node.phase is not NodePhase.EXAMINING:
         return
     if seen.boot is not None:
         node = draft.put_node(evolve(node, boot=seen.boot))
@@ -191,7 +196,10 @@ def advance_condemned(draft: Draft, node: Node) -> None:
             draft.note(node.incident, "its agent is back; a diagnosis decides")
             examine(draft, node)
         return
-    if dying is None or budget_refusal(draft.fleet, node.rung, draft.policy, draft.now):
+    if dying is None:
+        _move_services(draft, node)
+        return
+    if budget_refusal(draft.fleet, node.rung, draft.policy, draft.now):
         return
     match node.rung:
         case Rung.RESET_GPU:
@@ -200,6 +208,18 @@ def advance_condemned(draft: Draft, node: Node) -> None:
             _begin_repair(draft, node, NodePhase.REPLACING, IntentKind.REPLACE, dying)
         case _:
             _begin_repair(draft, node, NodePhase.REBOOTING, IntentKind.REBOOT, dying)
+
+
+def _move_services(draft: Draft, node: Node) -> None:
+    """Asks ECS to move services' tasks off a node that has to be empty; others it would not move."""
+    if node.emptied or not node.connected:
+        return
+    services = {task.owner for task in draft.live_on(node.id) if task.role is TaskRole.SERVICE}
+    if not services:
+        return
+    node = draft.put_node(evolve(node, emptied=True))
+    _fence(draft, node, IntentKind.FENCE, f"tasks of {', '.join(sorted(services))} have to move")
+    draft.note(node.incident, f"draining: tasks of {', '.join(sorted(services))} run there")
 
 
 def _begin_repair(draft: Draft, node: Node, phase: NodePhase, kind: IntentKind, dying: tuple[str, ...]) -> None:
@@ -213,7 +233,16 @@ def _begin_repair(draft: Draft, node: Node, phase: NodePhase, kind: IntentKind, 
         node = evolve(node, reboots=(*recent(node.reboots, now, policy.node_window), now))
     before = node.boot.id if node.boot else ""
     node = draft.put_node(
-        evolve(node, phase=phase, since=now, deadline=deadline, boot_before=before, acted_at=now, tries=0)
+        evolve(
+            node,
+            phase=phase,
+            since=now,
+            deadline=deadline,
+            boot_before=before,
+            acted_at=now,
+            tries=0,
+            emptied=node.emptied and phase is NodePhase.REPLACING,
+        )
     )
     request = draft.ask(kind, node, node.reason, tasks=dying, boot_before=before)
     draft.put_node(evolve(_now(draft, node), request=request))
@@ -229,9 +258,12 @@ def on_boot(draft: Draft, node: Node, boot: Boot | None, *, connected: bool, was
         examine(draft, _now(draft, node), repaired=Rung.REBOOT)
 
 
-def on_reset_done(draft: Draft, node: Node) -> None:
+def _on_reset(draft: Draft, node: Node, seen: Diagnosed) -> None:
     """Examines a node whose GPUs were reset; the boot stays the same one, so there is no new one to wait for."""
-    examine(draft, evolve(node, boot_before="", acted_at=0.0), repaired=Rung.RESET_GPU)
+    if seen.verdict is Verdict.PASS:
+        examine(draft, evolve(node, boot_before="", acted_at=0.0), repaired=Rung.RESET_GPU)
+    else:
+        escalate(draft, node, f"the GPU reset failed: {seen.detail or 'no reason given'}")
 
 
 def stand_back(draft: Draft, node: Node) -> None:
@@ -275,18 +307,30 @@ def quarantine(draft: Draft, node: Node, why: str) -> None:
     """Keeps a node fenced and calls a person."""
     if not node.incident:
         node = _open(draft, node, why)
-    was_fenced = node.fenced
-    node = draft.put_node(
-        evolve(node, phase=NodePhase.QUARANTINED, since=draft.now, deadline=None, request="", reason=why)
-    )
-    if not was_fenced:
-        _fence(draft, node, IntentKind.FENCE, why)
+    node = _set_aside(draft, node, why)
     call_person(
         draft,
         _now(draft, node),
         what=f"node {node.id} is quarantined: {why}",
         todo=f"look at the instance; then `inferfleet recovery return {node.id}` (diagnoses it), or terminate it",
     )
+
+
+def _set_aside(draft: Draft, node: Node, why: str) -> Node:
+    """Fences a node until a person returns it; services' tasks move away."""
+    node = draft.put_node(
+        evolve(
+            node,
+            phase=NodePhase.QUARANTINED,
+            since=draft.now,
+            deadline=None,
+            request="",
+            reason=why,
+            emptied=True,
+        )
+    )
+    _fence(draft, node, IntentKind.FENCE, why)
+    return _now(draft, node)
 
 
 def call_person(draft: Draft, node: Node, *, what: str, todo: str) -> None:
@@ -321,14 +365,9 @@ def fence_by_hand(draft: Draft, node: Node, who: str) -> None:
     node = evolve(node, keep_out=True)
     if node.phase in (NodePhase.IN_SERVICE, NodePhase.SUSPECT, NodePhase.LEAVING, NodePhase.CONDEMNED):
         reason = f"drained by {who or 'a person'}"
-        was_fenced = node.fenced
         if not node.incident:
             node = _open(draft, node, reason)
-        node = draft.put_node(
-            evolve(node, phase=NodePhase.QUARANTINED, since=draft.now, deadline=None, request="", reason=reason)
-        )
-        if not was_fenced:
-            _fence(draft, node, IntentKind.FENCE, reason)
+        node = _set_aside(draft, node, reason)
         draft.note(node.incident, reason)
     else:
         draft.put_node(node)
@@ -417,7 +456,7 @@ def _release(draft: Draft, node: Node, detail: str) -> None:
         certified_at=draft.now,
     )
     if node.keep_out:
-        draft.put_node(evolve(certified, phase=NodePhase.QUARANTINED))
+        _set_aside(draft, certified, "drained by a person")
         draft.note(incident, "diagnosis passed; it stays fenced, as a person asked")
         return
     healed = node.repaired is not Rung.NONE

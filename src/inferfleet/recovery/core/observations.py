@@ -58,6 +58,7 @@ class NodeSeen:
         boot: Boot id, where the node agent or an attribute tells it.
         impaired: EC2's status checks fail.
         fence: Whether the fence attribute is set; None where the source does not say.
+        draining: ECS places nothing there and moves services' tasks away; None where the source does not say.
         replaceable: It belongs to an Auto Scaling group.
     """
 
@@ -69,6 +70,7 @@ class NodeSeen:
     boot: Boot | None = None
     impaired: bool | None = None
     fence: bool | None = None
+    draining: bool | None = None
     replaceable: bool | None = None
 
 
@@ -81,7 +83,7 @@ class NodeGone:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosed:
-    """The outcome of a diagnostic task. `request` is the intent that asked for it."""
+    """The outcome of a diagnostic task, or of a GPU reset. `request` is the intent that asked for it."""
 
     node: str
     request: str

@@ -186,6 +186,7 @@ def _on_node_seen(draft: Draft, seen: NodeSeen) -> None:
         disconnected_at=None if seen.connected else node.disconnected_at or draft.now,
         impaired=node.impaired if seen.impaired is None else seen.impaired,
         boot=_later_boot(node, seen),
+        draining=node.draining if seen.draining is None else seen.draining,
         replaceable=node.replaceable if seen.replaceable is None else seen.replaceable,
     )
     if changed != node:
@@ -195,10 +196,15 @@ def _on_node_seen(draft: Draft, seen: NodeSeen) -> None:
         return
     nodes.on_boot(draft, changed, seen.boot, connected=seen.connected, was_away=was_away)
     after = draft.node(node.id)
-    if after is not None and seen.fence is not None and seen.fence != after.fenced and after.phase is changed.phase:
+    if after is not None and after.phase is changed.phase and _differs(after, seen):
         nodes.refence(draft, after)
-    if was_away and seen.connected:
+    if seen.connected and (was_away or (node.draining and not changed.draining)):
         draft.freed = True
+
+
+def _differs(node: Node, seen: NodeSeen) -> bool:
+    """Whether ECS shows another fence than was decided. DRAINING that others have set is theirs to take back."""
+    return (seen.fence is not None and seen.fence != node.fenced) or (seen.draining is False and node.emptied)
 
 
 def _join(draft: Draft, seen: NodeSeen) -> None:
@@ -215,6 +221,7 @@ def _join(draft: Draft, seen: NodeSeen) -> None:
         disconnected_at=None if seen.connected else draft.now,
         boot=seen.boot,
         impaired=bool(seen.impaired),
+        draining=bool(seen.draining),
         replaceable=seen.replaceable is not False,
     )
     draft.put_node(node)
@@ -337,8 +344,6 @@ def _on_job_result(draft: Draft, job: Job, kind: IntentKind, generation: int, se
 
 def _on_node_result(draft: Draft, node: Node, kind: IntentKind, seen: IntentResult) -> None:
     match kind:
-        case IntentKind.RESET_GPU if seen.ok and node.phase is NodePhase.RESETTING:
-            nodes.on_reset_done(draft, node)
         case IntentKind.DIAGNOSE if not seen.ok and node.phase is NodePhase.EXAMINING:
             nodes.on_diagnose_failed(draft, node, seen.detail)
         case IntentKind.REBOOT | IntentKind.RESET_GPU | IntentKind.REPLACE if not seen.ok:

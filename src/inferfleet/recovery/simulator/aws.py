@@ -6,6 +6,7 @@ are forgotten after an hour. Every change is also an EventBridge event in `event
 """
 
 import itertools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from typing import Any
 ACCOUNT, REGION = "111122223333", "us-east-1"
 _FORGET_AFTER = 3600.0
 _TOKEN_LIVES = 24 * 3600.0
+_ATTRIBUTE_VALUE = re.compile(r"(?! )[A-Za-z0-9._@/\\: -]{0,128}(?<! )")
+"""What an attribute's value takes (ECS API reference, Attribute)."""
 
 Json = dict[str, Any]
 
@@ -41,6 +44,8 @@ class SimInstance:
     booted_at: float = 0.0
     gone: bool = False
     lifecycle: str = "InService"
+    grouped: bool = True
+    """Whether it belongs to the Auto Scaling group."""
     attributes: dict[str, str] = field(default_factory=dict)
     scheduled: list[Json] = field(default_factory=list)
     verdict: Callable[[list[str]], tuple[int, str]] | None = None
@@ -64,6 +69,8 @@ class SmallCluster:
         self.terminated: list[str] = []
         self.throttle: dict[str, int] = {}
         """Operation → how many of its next calls are throttled."""
+        self.least = 0
+        """The Auto Scaling group's least size."""
         self._tokens: dict[str, tuple[float, Json, str]] = {}
         self._count = itertools.count(1)
         for _ in range(nodes):
@@ -106,6 +113,11 @@ class SmallCluster:
     def exit_task(self, arn: str, exit_code: int, *, reason: str = "Essential container in task exited") -> None:
         """A task's container exits by itself."""
         self._end(self.tasks[arn], exit_code, "EssentialContainerExited", reason)
+
+    def place_service(self, service: str, node: str, definition: str) -> str:
+        """ECS places a task of a service on an instance; returns its ARN."""
+        given = {"taskDefinition": definition, "group": f"service:{service}", "startedBy": f"ecs-svc/{service}"}
+        return str(self._make_task(given, self.instances[node], self._gpus_of(given))["taskArn"])
 
     def user_stops(self, arn: str) -> None:
         """A person stops a task in the console."""
@@ -255,6 +267,8 @@ class SmallCluster:
     def _PutAttributes(self, given: Json) -> Json:
         for attribute in given["attributes"]:
             item = self._target(attribute)
+            if not _ATTRIBUTE_VALUE.fullmatch(attribute.get("value", "")):
+                raise ApiError("InvalidParameterException", f"the value of {attribute['name']} has unfit characters")
             item.attributes[attribute["name"]] = attribute.get("value", "")
             self._instance_changed(item)
         return {"attributes": given["attributes"]}
@@ -265,6 +279,17 @@ class SmallCluster:
             item.attributes.pop(attribute["name"], None)
             self._instance_changed(item)
         return {"attributes": given["attributes"]}
+
+    def _UpdateContainerInstancesState(self, given: Json) -> Json:
+        found = [item for item in self.instances.values() if item.arn in given["containerInstances"] and not item.gone]
+        for item in found:
+            item.status = given["status"]
+            self._instance_changed(item)
+            if item.status == "DRAINING":
+                for task in self._tasks_on(item):
+                    if task["group"].startswith("service:"):
+                        self._end(task, 143, "ServiceSchedulerInitiated", "Scaling activity initiated by deployment")
+        return {"containerInstances": [self._as_ecs(item) for item in found], "failures": []}
 
     # EC2, Auto Scaling, SNS, Logs
 
@@ -299,22 +324,31 @@ class SmallCluster:
                     "ProtectedFromScaleIn": False,
                 }
                 for item in items
-                if not item.gone
+                if item.grouped and not item.gone
             ]
         }
 
     def _EnterStandby(self, given: Json) -> Json:
+        serving = sum(item.grouped and item.lifecycle == "InService" for item in self.instances.values())
+        if given["ShouldDecrementDesiredCapacity"] and serving - len(given["InstanceIds"]) < self.least:
+            raise ApiError("ValidationError", f"AutoScalingGroup gpu-nodes has min-size={self.least}")
         for key in given["InstanceIds"]:
-            self.instances[key].lifecycle = "Standby"
+            self._in_group(key, "InService").lifecycle = "Standby"
         return {"Activities": []}
 
     def _ExitStandby(self, given: Json) -> Json:
         for key in given["InstanceIds"]:
-            self.instances[key].lifecycle = "InService"
+            self._in_group(key, "Standby").lifecycle = "InService"
         return {"Activities": []}
 
+    def _in_group(self, node: str, lifecycle: str) -> SimInstance:
+        item = self.instances[node]
+        if not item.grouped or item.lifecycle != lifecycle:
+            raise ApiError("ValidationError", f"The instance {node} is in {item.lifecycle}, not in {lifecycle}")
+        return item
+
     def _TerminateInstanceInAutoScalingGroup(self, given: Json) -> Json:
-        self.instances[given["InstanceId"]].lifecycle = "Terminating"
+        self._in_group(given["InstanceId"], "InService").lifecycle = "Terminating"
         self.terminated.append(given["InstanceId"])
         return {}
 
@@ -379,10 +413,13 @@ class SmallCluster:
         definition = self.definitions.get(given["taskDefinition"].rsplit("/", 1)[-1].split(":")[0])
         if definition is None:
             raise ApiError("ClientException", "TaskDefinition not found.")
+        asked = {item.get("name"): item for item in given.get("overrides", {}).get("containerOverrides", [])}
         return sum(
             int(need["value"])
             for container in definition["containerDefinitions"]
-            for need in container.get("resourceRequirements", [])
+            for need in asked.get(container["name"], {}).get(
+                "resourceRequirements", container.get("resourceRequirements", [])
+            )
             if need["type"] == "GPU"
         )
 
