@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,6 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 CPU_IMAGE = "inferfleet:cpu-test"
-BASE_IMAGE = "python:3.11-slim-bookworm"
 
 
 @pytest.fixture(scope="session")
@@ -39,10 +39,14 @@ def cpu_image(docker_engine: None) -> str:
     """The name of our image for CPUs, of the source as it is now; $INFERFLEET_TEST_IMAGE names another to be tested."""
     if given := os.environ.get("INFERFLEET_TEST_IMAGE"):
         return given
-    base = subprocess.run(["docker", "image", "inspect", BASE_IMAGE], capture_output=True, check=False)
-    if base.returncode:
-        pytest.skip(f"needs the image {BASE_IMAGE}; `python tools/docker_engine.py` pulls or makes it")
+    base = re.findall(r"^ARG PYTHON_IMAGE=(\S+)", (REPOSITORY / "docker" / "Dockerfile").read_text(), re.MULTILINE)[0]
+    if _fails("docker", "image", "inspect", base):
+        pytest.skip(f"needs the image {base}; `python tools/docker_engine.py` pulls or makes it")
     build = [sys.executable, str(REPOSITORY / "docker" / "build.py"), "--tag", CPU_IMAGE, "--if-changed"]
     built = subprocess.run(build, capture_output=True, text=True, check=False)
     assert built.returncode == 0, f"{built.stdout[-2000:]}\n{built.stderr[-4000:]}"
     return CPU_IMAGE
+
+
+def _fails(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode != 0
