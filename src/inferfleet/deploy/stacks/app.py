@@ -11,6 +11,7 @@ from inferfleet.deploy.resolve import ResolvedFleet, ResolvedService
 from inferfleet.deploy.stacks.base import FleetStack
 from inferfleet.deploy.stacks.cluster import ClusterStack
 from inferfleet.deploy.stacks.network import NetworkStack
+from inferfleet.deploy.stacks.observability import ObservabilityStack, add_service_alarms
 from inferfleet.deploy.stacks.registry import RegistryStack
 from inferfleet.deploy.stacks.service import ServiceStack
 from inferfleet.errors import InputError
@@ -44,13 +45,16 @@ def add_fleet(
         stacks.append(RegistryStack(scope, fleet=fleet))
     cluster = ClusterStack(scope, fleet=fleet, network=network)
     stacks.append(cluster)
+    alarms: list[str] = []
     for service in fleet.services:
         if service.target == "eks":
             continue
         image = image_uri(fleet, service, images, draft=draft)
         stack = ServiceStack(scope, fleet=fleet, service=service, network=network, image=image, folder=folder)
         stack.add_stack_dependency(cluster)
+        alarms += add_service_alarms(stack, fleet, folder).names
         stacks.append(stack)
+    stacks.append(ObservabilityStack(scope, fleet=fleet, folder=folder, service_alarms=alarms))
     return stacks
 
 
