@@ -7,6 +7,7 @@ import re
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import av
@@ -153,7 +154,10 @@ def test_an_hls_session_plays_every_frame(kvs, clip, container):
     kvs.create()
     kvs.put(clip, start=1_700_000_000)
     client = kvs.client("kinesis-video-archived-media", "GET_HLS_STREAMING_SESSION_URL")
-    span = {"StartTimestamp": datetime.fromtimestamp(1_600_000_000, UTC), "EndTimestamp": datetime.now(UTC)}
+    span = {
+        "StartTimestamp": datetime.fromtimestamp(1_700_000_000, UTC),
+        "EndTimestamp": datetime.fromtimestamp(1_700_086_400, UTC),
+    }
     selector = {"FragmentSelectorType": "PRODUCER_TIMESTAMP", "TimestampRange": span}
     url = client.get_hls_streaming_session_url(
         StreamName="gate", PlaybackMode="ON_DEMAND", HLSFragmentSelector=selector, ContainerFormat=container
@@ -167,6 +171,51 @@ def test_an_hls_session_plays_every_frame(kvs, clip, container):
     forged = url.rpartition("=")[0] + "=forged"
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(forged)
+
+
+def test_hls_sessions_are_refused_as_the_service_refuses_them(kvs, clip):
+    kvs.create()
+    client = kvs.client("kinesis-video-archived-media", "GET_HLS_STREAMING_SESSION_URL")
+
+    def open_session(mode, begin=None, end=None, kind="PRODUCER_TIMESTAMP"):
+        span = {k: v for k, v in (("StartTimestamp", begin), ("EndTimestamp", end)) if v is not None}
+        selector = {"FragmentSelectorType": kind} | ({"TimestampRange": span} if span else {})
+        return client.get_hls_streaming_session_url(StreamName="gate", PlaybackMode=mode, HLSFragmentSelector=selector)
+
+    with pytest.raises(client.exceptions.ResourceNotFoundException, match="No fragments found"):
+        open_session("LIVE")
+    kvs.put(clip, start=1_700_000_000)
+    open_session("LIVE")
+    stream = kvs.emulator.store.streams["gate"]
+    stream.fragments[:] = [replace(stored, server_time=stored.server_time - 31) for stored in stream.fragments]
+    for mode, begin, end in (("LIVE", None, None), ("ON_DEMAND", 1_500_000_000, 1_500_000_100)):
+        with pytest.raises(client.exceptions.ResourceNotFoundException):
+            open_session(mode, begin, end)
+    for mode, begin, end, kind, why in (
+        ("LIVE", 1.0, None, "PRODUCER_TIMESTAMP", "takes no TimestampRange"),
+        ("ON_DEMAND", 1_700_000_000, None, "PRODUCER_TIMESTAMP", "needs"),
+        ("ON_DEMAND", 1_700_000_000, 1_700_086_401, "PRODUCER_TIMESTAMP", "within 24 hours"),
+        ("LIVE_REPLAY", time.time(), time.time() + 60, "SERVER_TIMESTAMP", "in the past"),
+    ):
+        with pytest.raises(client.exceptions.InvalidArgumentException, match=why):
+            open_session(mode, begin, end, kind)
+    assert open_session("ON_DEMAND", 1_700_000_000, 1_700_086_400)
+
+
+def test_live_replay_shows_more_as_time_goes_by(kvs, clip):
+    from inferfleet.localcloud.kvs.hls import Session
+
+    kvs.create()
+    kvs.put(clip, start=1_700_000_000)
+    stream = kvs.emulator.store.streams["gate"]
+    selector = {"FragmentSelectorType": "PRODUCER_TIMESTAMP", "TimestampRange": {"StartTimestamp": 1}}
+
+    def shown(seconds: float) -> list[str]:
+        session = Session(stream, "LIVE_REPLAY", selector, True, time.time() - seconds, 0.0, 2)
+        return [stored.number for stored in session.shown()]
+
+    numbers = [stored.number for stored in stream.fragments]
+    assert [shown(0), shown(2.5), shown(100)] == [numbers[:2], numbers[2:4], numbers[4:]]
 
 
 def test_a_fourth_reader_is_refused_until_one_leaves(kvs, clip):

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 _MIN_EXPIRES, _MAX_EXPIRES = 300, 43_200
-_LIVE_FRAGMENTS = 5
+_LIVE_FRAGMENTS, _RECORDED_FRAGMENTS, _MOST_FRAGMENTS = 5, 1000, 5000
+_LIVE_S, _DAY_S = 30.0, 86_400.0
+"""A live session needs a fragment as young as that; a session of what is recorded may span a day."""
 _PLAYLIST = "application/vnd.apple.mpegurl"
 
 
@@ -35,6 +37,7 @@ class Session:
         mode: LIVE, LIVE_REPLAY or ON_DEMAND.
         selector: The HLSFragmentSelector.
         is_mp4: Fragmented MP4 rather than MPEG-TS.
+        opened: In seconds of `time.time()`.
         expires: In seconds of `time.time()`.
         count: Most fragments of a media playlist.
     """
@@ -43,8 +46,27 @@ class Session:
     mode: str
     selector: dict[str, Any]
     is_mp4: bool
+    opened: float
     expires: float
     count: int
+
+    @property
+    def is_by_producer(self) -> bool:
+        """Whose times select fragments and stand in the playlist."""
+        return self.selector.get("FragmentSelectorType") == "PRODUCER_TIMESTAMP"
+
+    def shown(self) -> list[Stored]:
+        """The fragments of the media playlist, now."""
+        if self.mode == "LIVE":
+            return self.stream.fragments[-self.count :]
+        found = selected(self.stream, self.selector)
+        if self.mode == "ON_DEMAND":
+            return found[: self.count]
+        # Live replay goes at the pace at which the stream was recorded.
+        end, elapsed = min(self.count, len(found)), (time.time() - self.opened) * 1000
+        while end < len(found) and (elapsed := elapsed - found[end].duration_ms) >= 0:
+            end += 1
+        return found[max(0, end - self.count) : end]
 
 
 async def open_session(emulator: Emulator, request: Request) -> dict[str, str]:
@@ -62,21 +84,50 @@ async def open_session(emulator: Emulator, request: Request) -> dict[str, str]:
         raise invalid(f"PlaybackMode {mode!r} does not exist.")
     if not _MIN_EXPIRES <= expires <= _MAX_EXPIRES:
         raise invalid(f"Expires must be between {_MIN_EXPIRES} and {_MAX_EXPIRES} seconds.")
-    if mode != "LIVE" and not selector.get("TimestampRange"):
-        raise invalid(f"PlaybackMode {mode} needs HLSFragmentSelector.TimestampRange.")
-    newest = stream.fragments[-1] if stream.fragments else None
-    if newest is None:
-        raise ServiceError("ResourceNotFoundException", "No fragments found in the stream.", 404)
+    _check_span(mode, selector)
+    count = int(
+        parameters.get("MaxMediaPlaylistFragmentResults")
+        or (_RECORDED_FRAGMENTS if mode == "ON_DEMAND" else _LIVE_FRAGMENTS)
+    )
+    if not 1 <= count <= _MOST_FRAGMENTS:
+        raise invalid(f"MaxMediaPlaylistFragmentResults must be between 1 and {_MOST_FRAGMENTS}.")
+    is_mp4 = parameters.get("ContainerFormat", "FRAGMENTED_MP4") == "FRAGMENTED_MP4"
+    now = time.time()
+    session = Session(stream, mode, selector, is_mp4, now, now + expires, count)
+    shown = session.shown()
+    if not shown or (mode == "LIVE" and shown[-1].server_time < now - _LIVE_S):
+        raise ServiceError("ResourceNotFoundException", "No fragments found in the stream for the session.", 404)
+    newest = shown[-1]
     if not newest.tracks[0].codec.startswith(("V_MPEG4/ISO/AVC", "V_MPEGH/ISO/HEVC")):
         raise ServiceError("UnsupportedStreamMediaTypeException", f"HLS cannot play {newest.tracks[0].codec}.")
     if not newest.tracks[0].private:
         raise ServiceError("MissingCodecPrivateDataException", "The video track has no codec private data.")
     token = secrets.token_urlsafe(24)
-    count = int(parameters.get("MaxMediaPlaylistFragmentResults") or (_LIVE_FRAGMENTS if mode == "LIVE" else 1000))
-    is_mp4 = parameters.get("ContainerFormat", "FRAGMENTED_MP4") == "FRAGMENTED_MP4"
-    emulator.sessions[token] = Session(stream, mode, selector, is_mp4, time.time() + expires, count)
+    emulator.sessions[token] = session
     base = f"{request.url.scheme}://{request.url.netloc}"
     return {"HLSStreamingSessionURL": f"{base}/hls/v1/getHLSMasterPlaylist.m3u8?SessionToken={token}"}
+
+
+def _check_span(mode: str, selector: dict[str, Any]) -> None:
+    """Sees that the time range is as the mode needs it.
+
+    Raises:
+        ServiceError: It is missing, not allowed, longer than a day or the wrong way round.
+    """
+    span = selector.get("TimestampRange") or {}
+    if mode == "LIVE":
+        if span:
+            raise invalid("PlaybackMode LIVE takes no TimestampRange.")
+        return
+    begin, end = span.get("StartTimestamp"), span.get("EndTimestamp")
+    if begin is None or (end is None and mode == "ON_DEMAND"):
+        raise invalid(f"PlaybackMode {mode} needs a HLSFragmentSelector.TimestampRange.")
+    if end is None:
+        return
+    if not begin < end <= begin + _DAY_S:
+        raise invalid("EndTimestamp must be later than StartTimestamp, and within 24 hours of it.")
+    if selector.get("FragmentSelectorType") == "SERVER_TIMESTAMP" and end > time.time():
+        raise invalid("EndTimestamp must be in the past.")
 
 
 def _session(emulator: Emulator, request: Request) -> Session:
@@ -100,35 +151,33 @@ async def playlist(emulator: Emulator, request: Request) -> Response:
     session = _session(emulator, request)
     emulator.store.expire(session.stream)
     kept = session.stream.fragments
-    found = kept[-session.count :] if session.mode == "LIVE" else selected(session.stream, session.selector)
-    found = found[: session.count]
+    found = session.shown()
     first = kept.index(found[0]) if found else 0
     longest = max((stored.duration_ms for stored in found), default=1000) / 1000
     lines = ["#EXTM3U", "#EXT-X-VERSION:6", f"#EXT-X-TARGETDURATION:{max(1, round(longest + 0.5))}"]
     lines.append(f"#EXT-X-MEDIA-SEQUENCE:{first + 1}")
     if session.mode == "ON_DEMAND":
         lines.append("#EXT-X-PLAYLIST-TYPE:VOD")
-    lines += _segments(found, session.is_mp4, request.url.query)
+    lines += _segments(found, session, request.url.query)
     if session.mode == "ON_DEMAND":
         lines.append("#EXT-X-ENDLIST")
     return PlainTextResponse("\n".join(lines) + "\n", media_type=_PLAYLIST)
 
 
-def _segments(found: Sequence[Stored], is_mp4: bool, query: str) -> list[str]:
+def _segments(found: Sequence[Stored], session: Session, query: str) -> list[str]:
     lines: list[str] = []
     tracks = None
     for stored in found:
         where = f"FragmentNumber={stored.number}&{query}"
         if tracks is not None and stored.tracks != tracks:
             lines.append("#EXT-X-DISCONTINUITY")
-        if is_mp4 and stored.tracks != tracks:
+        if session.is_mp4 and stored.tracks != tracks:
             lines.append(f'#EXT-X-MAP:URI="getMP4InitFragment.mp4?{where}"')
         tracks = stored.tracks
-        lines.append(
-            f"#EXT-X-PROGRAM-DATE-TIME:{datetime.fromtimestamp(stored.producer_time, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-        )
+        begin = datetime.fromtimestamp(stored.producer_time if session.is_by_producer else stored.server_time, UTC)
+        lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{begin:%Y-%m-%dT%H:%M:%S.%fZ}")
         lines.append(f"#EXTINF:{stored.duration_ms / 1000:.3f},")
-        lines.append(f"{'getMP4MediaFragment.mp4' if is_mp4 else 'getTSFragment.ts'}?{where}")
+        lines.append(f"{'getMP4MediaFragment.mp4' if session.is_mp4 else 'getTSFragment.ts'}?{where}")
     return lines
 
 

@@ -32,7 +32,8 @@ _MAX_SAME_PLACE = 3
 _SLOWEST_S = 60.0
 _BETWEEN_CALLS_S = 0.25
 """Least pause between two calls: the service allows a stream five a second."""
-_BETWEEN_JUMPS_S = 30.0
+BETWEEN_JUMPS_S = 30.0
+"""Least time between two jumps of a live camera to now: what comes right after one may be late as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class MediaClient:
         self._call: SignedCall | None = None
         self._reading = Reading()
         self._same_place = 0
-        self._jumped = -_BETWEEN_JUMPS_S
+        self._jumped = -BETWEEN_JUMPS_S
 
     @property
     def progress(self) -> Progress:
@@ -106,6 +107,14 @@ class MediaClient:
         Raises:
             KvsError: Only what trying again cannot help: a missing stream or permission, no credentials.
         """
+        return (fragment for fragment in self.arrivals(start) if fragment is not None)
+
+    def arrivals(self, start: Start) -> Iterator[Fragment | None]:
+        """Yields what `fragments` does, and None whenever a body has ended and nobody knows when the next one comes.
+
+        Raises:
+            KvsError: As from `fragments`.
+        """
         while not self._stopping.is_set():
             before, failure = self.progress.fragments, None
             try:
@@ -125,6 +134,7 @@ class MediaClient:
             progressed = self.progress.fragments > before
             if self._stopping.is_set():
                 return
+            yield None
             if failure is not None:
                 start = self._recover(failure, start, progressed=progressed)
             else:
@@ -177,7 +187,7 @@ class MediaClient:
 
     def _is_too_late(self, fragment: Fragment) -> bool:
         limit = self._options.max_lag_s
-        if limit is None or self._clock() - self._jumped < _BETWEEN_JUMPS_S:
+        if limit is None or self._clock() - self._jumped < BETWEEN_JUMPS_S:
             return False
         return (fragment.millis_behind or 0) / 1000 > limit
 

@@ -1,29 +1,29 @@
 """The other way to read a stream: HLS sessions, renewed before they expire, as the same fragments that GetMedia gives.
 
 It is some seconds behind GetMedia and needs data retention, but does not take one of a stream's three connections.
+What is recorded already is read as fast as it comes, session by session (ON_DEMAND: a playlist of what there is from
+a time on); at its end a LIVE session goes on, whose playlist shows the newest fragments. When the last known fragment
+has dropped out of that playlist, what came after it is fetched from the record, so nothing is left out.
 """
 
 from __future__ import annotations
 
-import io
-import re
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
-from urllib.parse import parse_qs, urljoin, urlsplit
 
 import structlog
 
 from inferfleet.streams.delivery.backoff import Backoff
 from inferfleet.streams.kvs import errors
 from inferfleet.streams.kvs.account import Account, calling
-from inferfleet.streams.kvs.client import Options
-from inferfleet.streams.kvs.fragments import Fragment, Frame, Track, trusted_start
+from inferfleet.streams.kvs.client import BETWEEN_JUMPS_S, Options
+from inferfleet.streams.kvs.fragments import Clock, Fragment, Frame, trusted_start
+from inferfleet.streams.kvs.hls_media import Segment, demux, media_playlist, parse_playlist
 from inferfleet.streams.kvs.progress import Progress, Reading
 from inferfleet.streams.kvs.selector import Begin, Start
 
@@ -32,29 +32,19 @@ SESSION_S = 3600
 """Lifetime asked for; the service allows 5 minutes to 12 hours."""
 _RENEW_AT = 0.9
 """Share of its lifetime after which a session is replaced."""
-_MOST_FRAGMENTS = 1000
+_RECORDED, _NEWEST = 1000, 10
+"""Fragments in a playlist of what is recorded, and of what comes in; the service allows 5,000 and advises 3 to 10."""
+_DAY_S = 86_400.0
+"""The longest span of a playlist of what is recorded."""
+_LONGEST_RETENTION_S = 10 * 365 * _DAY_S
+_MARGIN_S = 3600.0
+"""How far the producer's clock may be from the server's where a server's time is all that is known of a place."""
 _MAX_BYTES = 64 * 2**20
 _NS = 10**9
-_CODECS = {"h264": "V_MPEG4/ISO/AVC", "hevc": "V_MPEGH/ISO/HEVC"}
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A fragment in a media playlist.
-
-    Attributes:
-        url: Where its media are.
-        map_url: Where its initialisation is; empty for MPEG-TS.
-        number: Its fragment number.
-        time: Its first frame's capture time, in seconds since 1970; None where the playlist does not say.
-        duration: In seconds.
-    """
-
-    url: str
-    map_url: str
-    number: str
-    time: float | None
-    duration: float
+class _AbsurdClockError(Exception):
+    """The producer's clock cannot be right; the server's is to be asked for instead."""
 
 
 class HlsClient:
@@ -85,6 +75,10 @@ class HlsClient:
         self._backoff = Backoff(first=self._options.first_pause_s, most=60.0)
         self._reading = Reading()
         self._maps: dict[str, bytes] = {}
+        self._by = Clock.PRODUCER
+        self._has_no_more = False
+        self._empty_days = 0
+        self._jumped = -BETWEEN_JUMPS_S
 
     @property
     def progress(self) -> Progress:
@@ -101,83 +95,215 @@ class HlsClient:
         Raises:
             KvsError: Only what trying again cannot help.
         """
+        return (fragment for fragment in self.arrivals(start) if fragment is not None)
+
+    def arrivals(self, start: Start) -> Iterator[Fragment | None]:
+        """Yields what `fragments` does, and None when the next fragment is overdue.
+
+        Raises:
+            KvsError: As from `fragments`.
+        """
         while not self._stopping.is_set():
             try:
-                for fragment in self._session(start):
-                    yield fragment
-                    start = Start.at(fragment.start or 0.0, by_producer=True, after=fragment.number)
-                    self._reading.took(fragment)
-                    self._backoff.reset()
+                with closing(self._session(start)) as session:
+                    for fragment in session:
+                        yield fragment
+                        if fragment is None:
+                            continue
+                        start = self._after(fragment)
+                        if self._is_too_late(fragment):
+                            start = self._jump()
+                            break
+            except _AbsurdClockError as problem:
+                self._log.warning("stream is read by the server's clock", problem=str(problem))
+                self._by = Clock.SERVER
             except errors.KvsError as error:
                 if self._stopping.is_set():
                     return
-                self._reading.failed(error)
-                if error.lasting:
-                    raise
-                self._log.warning("stream reading failed, trying again", error=str(error))
-                if isinstance(error, errors.ExpiredTokenError):
-                    self._account.renew()
-                if isinstance(error, errors.EndpointExpiredError | errors.ConnectionBrokenError):
-                    self._account.forget_endpoint(self._stream, _API)
-                self._stopping.wait(self._backoff.next())
+                self._recover(error)
 
-    def _session(self, start: Start) -> Iterator[Fragment]:
-        """One session's fragments, until it is time for the next one."""
-        url = self._open(start)
-        until = self._clock() + SESSION_S * _RENEW_AT
-        self._maps.clear()
-        media_url = _media_playlist(url, self._get(url).decode())
-        self._reading.connected()
-        try:
+    def _after(self, fragment: Fragment) -> Start:
+        self._reading.took(fragment)
+        self._backoff.reset()
+        self._empty_days = 0
+        return Start.at(fragment.start or 0.0, by_producer=self._by is Clock.PRODUCER, after=fragment.number)
+
+    def _is_too_late(self, fragment: Fragment) -> bool:
+        limit = self._options.max_lag_s
+        if limit is None or self._clock() - self._jumped < BETWEEN_JUMPS_S:
+            return False
+        return (fragment.millis_behind or 0) / 1000 > limit
+
+    def _jump(self) -> Start:
+        self._log.warning("stream is too far behind, jumping to now", behind_s=self.progress.behind_s)
+        self._jumped = self._clock()
+        self._reading.jumped()
+        return Start.now()
+
+    def _recover(self, error: errors.KvsError) -> None:
+        """Pauses before the next try.
+
+        Raises:
+            KvsError: Trying again cannot help.
+        """
+        self._reading.failed(error)
+        if error.lasting:
+            raise error
+        self._log.warning("stream reading failed, trying again", error=str(error))
+        if isinstance(error, errors.ExpiredTokenError):
+            self._account.renew()
+        if isinstance(error, errors.EndpointExpiredError | errors.ConnectionBrokenError):
+            self._account.forget_endpoint(self._stream, _API)
+        self._stopping.wait(self._backoff.next())
+
+    def _session(self, start: Start) -> Generator[Fragment | None, None, None]:
+        """One session's fragments; it ends when another one has to be opened."""
+        if start.begin is Begin.NOW or self._has_no_more:
+            yield from self._live(start)
+        else:
+            yield from self._recorded(start)
+
+    def _recorded(self, start: Start) -> Iterator[Fragment | None]:
+        """What the record holds from a start on, as far as one playlist goes."""
+        begin = self._beginning(start)
+        url = None if begin is None else self._open_recorded(begin + self._empty_days * _DAY_S)
+        with self._connected(url) as media_url:
+            fresh = [segment for segment in self._listed(media_url) if start.is_before(segment.number)]
+            for segment in fresh:
+                if self._stopping.is_set():
+                    return
+                yield self._fragment(segment)
+        if not fresh:
+            self._empty_days += 1
+            self._has_no_more = begin is None or begin + self._empty_days * _DAY_S > time.time()
+
+    def _live(self, start: Start) -> Iterator[Fragment | None]:
+        """What comes in, until it is time for the next session or something is missing from the playlist."""
+        is_all, self._has_no_more, self._empty_days = self._has_no_more, False, 0
+        by = {"FragmentSelectorType": f"{self._by.upper()}_TIMESTAMP"}
+        url = self._open(PlaybackMode="LIVE", MaxMediaPlaylistFragmentResults=_NEWEST, HLSFragmentSelector=by)
+        if url is None:
+            yield None
+            self._stopping.wait(self._options.idle_pause_s)
+            return
+        heard, longest = self._clock(), 1.0
+        with self._connected(url) as media_url:
+            until = self._clock() + SESSION_S * _RENEW_AT
             while not self._stopping.is_set() and self._clock() < until:
-                listed = parse_playlist(media_url, self._get(media_url).decode())
+                listed = self._listed(media_url)
                 fresh = [segment for segment in listed if start.is_before(segment.number)]
                 if start.begin is Begin.NOW:
                     fresh = fresh[-1:]
+                elif listed and len(fresh) == len(listed) and not is_all:
+                    return  # the last known one is not in the list: the record may have more between
+                is_all = False
                 for segment in fresh:
                     start = Start.after(segment.number)
+                    self._check_clock(segment)
                     yield self._fragment(segment)
                     if self._stopping.is_set():
                         return
-                if not fresh and len(listed) >= _MOST_FRAGMENTS:
-                    return  # this session's playlist is full; the next one begins where it ends
+                    heard, longest = self._clock(), max(1.0, segment.duration)
+                if self._clock() - heard > 2 * longest:
+                    yield None
+                    heard = float("inf")
                 pause = min((segment.duration for segment in listed), default=2.0) / 2
                 self._stopping.wait(min(max(pause, 0.2), self._options.stall_s))
+
+    @contextmanager
+    def _connected(self, url: str | None) -> Iterator[str | None]:
+        """A session's media playlist, while it is read; None where there is no session."""
+        if url is None:
+            yield None
+            return
+        self._maps.clear()
+        media_url = media_playlist(url, self._get(url).decode())
+        self._reading.connected()
+        try:
+            yield media_url
         finally:
             self._reading.ended()
 
-    def _open(self, start: Start) -> str:
-        """Opens a session.
+    def _listed(self, media_url: str | None) -> list[Segment]:
+        return [] if media_url is None else parse_playlist(media_url, self._get(media_url).decode())
+
+    def _check_clock(self, segment: Segment) -> None:
+        """Sees that what has just come in says that it is from just now; this machine's clock stands for the server's.
 
         Raises:
-            KvsError: The service refused, or keeps nothing yet.
+            _AbsurdClockError: It is further away than is allowed.
         """
-        live = start.begin is Begin.NOW
-        wanted: dict[str, Any] = {"PlaybackMode": "LIVE" if live else "LIVE_REPLAY"}
-        if not live:
-            kind = "SERVER_TIMESTAMP" if start.begin is Begin.AT_SERVER_TIME else "PRODUCER_TIMESTAMP"
-            wanted["HLSFragmentSelector"] = {
-                "FragmentSelectorType": kind,
-                "TimestampRange": {"StartTimestamp": max(1.0, start.time)},
-            }
-            wanted["MaxMediaPlaylistFragmentResults"] = _MOST_FRAGMENTS
-        client = self._account.archive(self._stream, _API)
-        with calling(f"GetHLSStreamingSessionURL of stream {self._stream!r}"):
-            found = client.get_hls_streaming_session_url(
-                StreamName=self._stream,
-                ContainerFormat="FRAGMENTED_MP4",
-                DisplayFragmentTimestamp="ALWAYS",
-                DiscontinuityMode="ALWAYS",
-                Expires=SESSION_S,
-                **wanted,
-            )
+        if self._by is Clock.PRODUCER and abs(time.time() - (segment.time or 0.0)) > self._options.max_skew_s:
+            raise _AbsurdClockError(f"fragment {segment.number} came in now and says {segment.time}")
+
+    def _beginning(self, start: Start) -> float | None:
+        """When what is wanted of the record begins, in seconds since 1970; None when there is no record.
+
+        Raises:
+            KvsError: The service refused.
+            _AbsurdClockError: What is recorded has times that cannot be.
+        """
+        if self._by is Clock.SERVER:
+            # Of a place whose only time is the producer's, which is absurd, nothing is known but its number.
+            return start.time if start.begin is Begin.AT_SERVER_TIME else time.time() - _DAY_S
+        if start.begin is Begin.AT_SERVER_TIME:
+            return start.time - _MARGIN_S
+        if start.begin is Begin.AT_PRODUCER_TIME:
+            return start.time
+        # The record can only be asked for a day at a time, so its first fragment must be found first.
+        all_ = {"FragmentSelectorType": "PRODUCER_TIMESTAMP", "TimestampRange": {"StartTimestamp": 1.0}}
+        with self._connected(self._open(PlaybackMode="LIVE_REPLAY", HLSFragmentSelector=all_)) as media_url:
+            first, now = next((segment.time for segment in self._listed(media_url)), None), time.time()
+        if first is not None and not now - _LONGEST_RETENTION_S < first < now + self._options.max_skew_s:
+            raise _AbsurdClockError(f"the first fragment says {first}")
+        return first
+
+    def _open_recorded(self, begin: float) -> str | None:
+        """Opens a session over what is recorded, a day of it at most; see `_open`."""
+        end = begin + _DAY_S
+        if self._by is Clock.SERVER:
+            end = min(end, time.time() - 1.0)  # the service wants it in the past
+        if begin >= end:
+            return None
+        selector = {
+            "FragmentSelectorType": f"{self._by.upper()}_TIMESTAMP",
+            "TimestampRange": {"StartTimestamp": begin, "EndTimestamp": end},
+        }
+        return self._open(
+            PlaybackMode="ON_DEMAND", MaxMediaPlaylistFragmentResults=_RECORDED, HLSFragmentSelector=selector
+        )
+
+    def _open(self, **wanted: Any) -> str | None:
+        """Opens a session.
+
+        Returns:
+            Its address; None when there is no fragment for it (for a live one: of the last 30 seconds).
+
+        Raises:
+            KvsError: The service refused.
+        """
+        client = self._account.archive(self._stream, _API)  # which tells if there is no such stream
+        try:
+            with calling(f"GetHLSStreamingSessionURL of stream {self._stream!r}"):
+                found = client.get_hls_streaming_session_url(
+                    StreamName=self._stream,
+                    ContainerFormat="FRAGMENTED_MP4",
+                    DisplayFragmentTimestamp="ALWAYS",
+                    DiscontinuityMode="ALWAYS",
+                    Expires=SESSION_S,
+                    **wanted,
+                )
+        except errors.StreamNotFoundError:
+            return None
         return str(found["HLSStreamingSessionURL"])
 
     def _fragment(self, segment: Segment) -> Fragment:
         head = self._map(segment.map_url) if segment.map_url else b""
         media = self._get(segment.url)
         track, frames = demux(head + media)
-        start, clock = trusted_start(segment.time, None)
+        is_producers = self._by is Clock.PRODUCER
+        producer, server = (segment.time, None) if is_producers else (None, segment.time)
+        start, clock = trusted_start(producer, server)
         first = frames[0].timecode if frames else 0
         stamped = tuple(
             Frame(
@@ -187,8 +313,8 @@ class HlsClient:
         )
         return Fragment(
             number=segment.number,
-            producer_time=segment.time,
-            server_time=None,
+            producer_time=producer,
+            server_time=server,
             start=start,
             clock=clock,
             continuation_token=segment.number,
@@ -224,60 +350,3 @@ class HlsClient:
             raise errors.StalledError(f"{what}: nothing came for {self._options.stall_s:g} s") from error
         except OSError as error:
             raise errors.ConnectionBrokenError(f"{what}: {error}") from error
-
-
-def _media_playlist(url: str, master: str) -> str:
-    """The first media playlist of a master playlist.
-
-    Raises:
-        ConnectionBrokenError: It names none.
-    """
-    lines = [line for line in master.splitlines() if line and not line.startswith("#")]
-    if not lines:
-        raise errors.ConnectionBrokenError("the HLS master playlist names no media playlist")
-    return urljoin(url, lines[0])
-
-
-def parse_playlist(url: str, text: str) -> list[Segment]:
-    """The fragments of a media playlist, in order."""
-    found: list[Segment] = []
-    map_url, when, duration = "", None, 0.0
-    for line in text.splitlines():
-        if match := re.match(r'#EXT-X-MAP:.*URI="([^"]+)"', line):
-            map_url = urljoin(url, match[1])
-        elif line.startswith("#EXT-X-PROGRAM-DATE-TIME:"):
-            when = datetime.fromisoformat(line.partition(":")[2]).timestamp()
-        elif match := re.match(r"#EXTINF:([\d.]+)", line):
-            duration = float(match[1])
-        elif line and not line.startswith("#"):
-            address = urljoin(url, line)
-            number = parse_qs(urlsplit(address).query).get("FragmentNumber", [""])[0]
-            found.append(Segment(address, map_url, number, when, duration))
-            when = None
-    return found
-
-
-def demux(media: bytes) -> tuple[Track, list[Frame]]:
-    """The video of a fragment in fragmented MP4 or MPEG-TS; timecodes are the container's, in nanoseconds.
-
-    Raises:
-        DamageError: It cannot be read.
-    """
-    import av
-    from av.error import FFmpegError
-
-    try:
-        with av.open(io.BytesIO(media), "r") as file:
-            stream = file.streams.video[0]
-            context = stream.codec_context
-            codec = _CODECS.get(context.name, context.name)
-            private = bytes(context.extradata or b"")
-            track = Track(number=1, kind=1, codec=codec, private=private, width=stream.width, height=stream.height)
-            frames = []
-            for packet in file.demux(stream):
-                if packet.size and packet.pts is not None:
-                    timecode = round(packet.pts * packet.time_base * _NS)
-                    frames.append(Frame(1, timecode, None, packet.is_keyframe, memoryview(bytes(packet))))
-            return track, frames
-    except (FFmpegError, IndexError, ValueError) as error:
-        raise errors.DamageError(f"an HLS fragment cannot be read: {error}", 0) from error

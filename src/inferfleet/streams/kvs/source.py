@@ -22,6 +22,9 @@ from inferfleet.streams.kvs.selector import Start
 from inferfleet.streams.picture import Scaler, VideoPicture
 from inferfleet.streams.sources.base import SourceError
 
+_LONGEST_S = 20.0
+"""The longest fragment that the service takes (PutMedia quotas)."""
+
 
 class KvsReader:
     """Reads one stream until it is interrupted. It connects again by itself; only what lasts is raised."""
@@ -101,14 +104,23 @@ class KvsReader:
         done = self._parse(resume)
         start = self._start() if done is None else _again(done)
         try:
-            for fragment in self._client.fragments(start):
-                self._note_clock(fragment)
-                for picture in self._decoder.push(fragment):
-                    if done is None or _is_behind(picture.place, done):
+            for fragment in self._client.arrivals(start):
+                for picture in self._pictures(fragment, done):
+                    if done is None or picture.place.is_behind(done):
                         yield self._frame(picture)
                     self._last_number = picture.number
         except KvsError as error:
             raise SourceError(f"{self._what}: {error}") from error
+
+    def _pictures(self, fragment: Fragment | None, done: Place | None) -> Iterator[Picture]:
+        """The pictures that a fragment brings about; with None, those that were waiting for the next one."""
+        if fragment is None:
+            return self._decoder.pause()
+        if done is not None and fragment.number.isdigit() and int(fragment.number) < int(done.fragment):
+            self._decoder.precede(fragment)
+            return iter(())
+        self._note_clock(fragment)
+        return self._decoder.push(fragment)
 
     def _note_clock(self, fragment: Fragment) -> None:
         """Says whose clock the frames are stamped with, whenever that changes."""
@@ -151,14 +163,13 @@ class KvsReader:
 
 
 def _again(done: Place) -> Start:
-    """Begins with the fragment that holds the last processed frame.
+    """Begins with the fragment that holds the last processed frame, or the one before it where that is needed.
 
-    By time, as the number before it is not known; a second early, and what is too early is passed over by its number.
+    By time, as the number before it is not known; a second early, or as long as a fragment can be, and what is too
+    early is passed over by its number.
     """
-    before = str(int(done.fragment) - 1)
-    return Start.at(done.server_ms / 1000 - 1.0, after=before) if done.server_ms else Start.earliest(before)
-
-
-def _is_behind(place: Place, done: Place) -> bool:
-    """Whether a picture comes after the last processed one."""
-    return place.fragment != done.fragment or place.offset_ms > done.offset_ms
+    before = "" if done.is_leading else str(int(done.fragment) - 1)
+    if not done.begin_ms:
+        return Start.earliest(before)
+    early = 1.0 + (_LONGEST_S if done.is_leading else 0.0)
+    return Start.at(done.begin_ms / 1000 - early, by_producer=done.is_by_producer, after=before)

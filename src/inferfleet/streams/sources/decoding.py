@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -91,6 +91,7 @@ class Decoder:
         self._after: tuple[int, int] | None = None
         self._is_strict = False
         self._plan = _Plan(context, Ticks(fps_target, time_base), time_base, is_live) if fps_target else None
+        self._known: frozenset[int | None] = frozenset()
 
     def skip_through(self, pts: int, number: int, *, is_strict: bool) -> None:
         """Lets the frames go by until and with the one at `pts`, whose number is known.
@@ -121,6 +122,20 @@ class Decoder:
                 yield from self._follow(step)
         yield from self._take(self._decode(None))
         self.numbers.finish()
+
+    def begin_anew(self, known: Sequence[Packet[VideoStream]] = ()) -> None:
+        """Forgets what was decoded, after `finish`.
+
+        Args:
+            known: Packets to decode first, for what comes next to refer to; their pictures do not come out.
+        """
+        self._context.flush_buffers()
+        self._context.skip_frame = "DEFAULT"
+        if self._plan is not None:
+            self._plan.forget()
+        self._known = frozenset(packet.pts for packet in known)
+        for packet in known:
+            self._decode(packet)
 
     def _follow(self, step: Packet[VideoStream] | None) -> Iterator[Decoded]:
         """Decodes a packet, or for None, empties the decoder before a jump to a key frame."""
@@ -157,7 +172,7 @@ class Decoder:
                 self.damaged += 1
                 continue
             pts = picture.pts
-            if self._plan is not None and self._plan.has_come_out(pts):
+            if pts in self._known or (self._plan is not None and self._plan.has_come_out(pts)):
                 continue
             number = self.numbers.frame(pts)
             if self._after is not None and self._passes_by(pts):
@@ -237,6 +252,11 @@ class _Plan:
         """Yields what must still be decoded at the end."""
         if self._holds_wanted:
             yield from self._release()
+
+    def forget(self) -> None:
+        """Lets go of what is held back, as the decoder begins anew."""
+        self._held, self._held_bytes, self._entry = [], 0, None
+        self._has_gap = self._holds_wanted = False
 
     def _has_jumped(self, packet: Packet[VideoStream], pts: int) -> bool:
         """Whether the time stamps begin anew, as after a camera's reset or where recordings were joined."""
