@@ -11,9 +11,11 @@ from inferfleet.config.base import Misfit, Model
 
 _SMALLEST_VPC = 24
 _LARGEST_VPC = 16
+_EXISTING = ("private_subnets", "public_subnets", "security_groups", "route_tables")
 
 VpcId = Annotated[str, Field(pattern=r"^vpc-[0-9a-zA-Z]+$")]
 SubnetId = Annotated[str, Field(pattern=r"^subnet-[0-9a-zA-Z]+$")]
+RouteTableId = Annotated[str, Field(pattern=r"^rtb-[0-9a-zA-Z]+$")]
 SecurityGroupId = Annotated[str, Field(pattern=r"^sg-[0-9a-zA-Z]+$")]
 
 
@@ -32,10 +34,14 @@ class Network(Model):
     """Addresses of a VPC that is created."""
     zones: Annotated[int, Field(ge=2, le=3)] = 2
     """Availability Zones of a VPC that is created."""
-    nat: Literal["none", "one", "per-zone"] = "one"
-    """NAT gateways of a VPC that is created: none (endpoints must carry everything), one, or one a zone."""
+    nat: Literal["auto", "none", "one", "per-zone"] = "auto"
+    """NAT gateways of a VPC that is created: one if something needs it and none else (`auto`; `inferfleet plan` says
+    what), none (endpoints must carry everything), one, or one a zone."""
     endpoints: Literal["auto", "none"] | tuple[str, ...] = "auto"
-    """VPC endpoints: those that the fleet needs (`auto`), none, or a list of service names such as `ecr.api`."""
+    """VPC endpoints: those that the fleet needs (`auto`; none in an existing VPC, which has its own ways), none, or a
+    list of service names such as `ecr.api`."""
+    route_tables: tuple[RouteTableId, ...] = ()
+    """Route tables of the private subnets of an existing VPC; the endpoints `s3` and `dynamodb` are entries there."""
 
     @field_validator("cidr")
     @classmethod
@@ -52,7 +58,14 @@ class Network(Model):
     def _existing_or_created(self) -> Network:
         if self.vpc is not None and not self.private_subnets:
             raise Misfit("an existing vpc needs private_subnets", "vpc")
-        if self.vpc is None and (self.private_subnets or self.public_subnets or self.security_groups):
-            named = next(k for k in ("private_subnets", "public_subnets", "security_groups") if getattr(self, k))
-            raise Misfit(f"{named} belong to an existing VPC; name it as `vpc`", named)
+        named = [k for k in _EXISTING if getattr(self, k)]
+        if self.vpc is None and named:
+            raise Misfit(f"{named[0]} belong to an existing VPC; name it as `vpc`", named[0])
+        entries = [
+            name for name in ("s3", "dynamodb") if not isinstance(self.endpoints, str) and name in self.endpoints
+        ]
+        if self.vpc is not None and entries and not self.route_tables:
+            raise Misfit(
+                f"the endpoint {entries[0]} is an entry of route tables; name them as `route_tables`", "endpoints"
+            )
         return self

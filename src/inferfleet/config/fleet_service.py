@@ -167,6 +167,10 @@ class LoadBalancer(Model):
     """Web ACL in front of it."""
     deregistration_seconds: Annotated[int, Field(ge=0, le=3600)] = 30
     """How long requests in flight may take when a task goes."""
+    access_logs: bool = True
+    """Whether each request is logged, in a bucket that is created for it and keeps it for 90 days."""
+    deletion_protection: bool = False
+    """Whether AWS refuses to delete it until this is taken back."""
 
 
 class Logs(Model):
