@@ -14,7 +14,7 @@ from inferfleet.errors import InputError
 
 if TYPE_CHECKING:
     from inferfleet.cli.target import Target
-    from inferfleet.deploy.operations.deploy import Prepared, Result
+    from inferfleet.deploy.operations.deploy import Result
     from inferfleet.deploy.operations.plan import Plan
 
 
@@ -72,7 +72,7 @@ def deploy(
     if as_json:
         print_json({"plan": prepared.plan.as_data(), "result": result.as_data()})
     else:
-        _tell(where, prepared, result)
+        _tell(result)
     raise typer.Exit(result.exit_code)
 
 
@@ -122,7 +122,7 @@ def _may_begin(plan: Plan, *, yes: bool, accept_losses: bool, as_json: bool) -> 
         raise InputError("this plan takes away what holds data or traffic; look at it, and add --accept-losses")
 
 
-def _tell(where: Target, prepared: Prepared, result: Result) -> None:
+def _tell(result: Result) -> None:
     from inferfleet.deploy.operations import words
 
     print()
@@ -130,21 +130,7 @@ def _tell(where: Target, prepared: Prepared, result: Result) -> None:
         print(words.verdict(item))
     for error in result.errors:
         print(f"CloudFormation: {error}")
-    for service, url in addresses(where, result).items():
+    for service, url in result.addresses.items():
         print(f"{service}: {url}")
     ends = {0: "done", 1: "the new version does not run", 3: "AWS failed", 4: "not decided yet; inferfleet status"}
     print(f"{result.fleet}: {ends[result.exit_code]} after {result.seconds:.0f} s")
-
-
-def addresses(where: Target, result: Result) -> dict[str, str]:
-    """Where each service answers."""
-    found = {}
-    for service in where.fleet.services:
-        name = result.outputs.get(f"{where.fleet.file.name}-{service.key}", {}).get("LoadBalancerDnsName")
-        balancer = service.spec.load_balancer
-        if name is None or balancer is None:
-            continue
-        scheme = "https" if balancer.certificate else "http"
-        local = f"{where.account.endpoint}/_alb/{service.names.load_balancer}"
-        found[service.key] = local if where.account.is_local else f"{scheme}://{name}"
-    return found

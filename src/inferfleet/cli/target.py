@@ -87,7 +87,8 @@ def target(path: Path, *, local: bool, start: bool = False) -> Iterator[Target]:
     from inferfleet.deploy.operations.localise import localise
     from inferfleet.deploy.resolve import resolve
 
-    file, substitutions = read_fleet(path), ()
+    file = read_fleet(path)
+    substitutions: tuple[Substitution, ...] = ()
     if local:
         os.environ.update(_local_environment(start=start))
         file, substitutions = localise(file, os.environ["AWS_ACCOUNT_ID"], os.environ["AWS_REGION"])

@@ -10,18 +10,21 @@ are there are not pushed again, and CloudFormation compares what is left to do.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from inferfleet.deploy.operations import cdk, images, mend, stacks
+from inferfleet.deploy.operations import cdk, images, mend, stacks, tools
 from inferfleet.deploy.operations.account import Account
+from inferfleet.deploy.operations.balancers import read_balancers
 from inferfleet.deploy.operations.follow import Follower, Watch
 from inferfleet.deploy.operations.images import Built
 from inferfleet.deploy.operations.localise import Substitution
 from inferfleet.deploy.operations.plan import ImagePlan, Plan, plan_stacks, rollouts
+from inferfleet.deploy.operations.service import read_services
 from inferfleet.deploy.operations.stacks import Action
 from inferfleet.deploy.operations.teller import Teller
 from inferfleet.deploy.operations.verdict import Verdict, exit_code
@@ -83,7 +86,8 @@ class Result:
         fleet: The fleet's name.
         region: The region.
         verdicts: What became of each service.
-        outputs: What the stacks tell: addresses and names, by stack.
+        addresses: Where each service answers that has a load balancer, by its name.
+        outputs: What the stacks tell, by stack.
         errors: What CloudFormation failed at.
         seconds: How long it took.
     """
@@ -91,6 +95,7 @@ class Result:
     fleet: str
     region: str
     verdicts: tuple[Verdict, ...]
+    addresses: Mapping[str, str]
     outputs: Mapping[str, Mapping[str, str]]
     errors: tuple[str, ...]
     seconds: float
@@ -171,6 +176,7 @@ def carry_out(job: Job, prepared: Prepared, teller: Teller, *, timeout: float) -
     states = stacks.read(job.account, [item.name for item in prepared.plan.stacks])
     return Result(
         fleet=job.fleet.file.name, region=job.account.region, verdicts=tuple(verdicts),
+        addresses=_addresses(job),
         outputs={name: dict(state.outputs) for name, state in states.items() if state.outputs},
         errors=tuple(errors), seconds=round((datetime.now(UTC) - began).total_seconds(), 1),
     )  # fmt: skip
@@ -182,6 +188,9 @@ def synthesise(job: Job, uris: Mapping[str, str], *, draft: bool = False) -> dic
     Raises:
         InputError: The CDK is not installed, or the fleet cannot be made into stacks.
     """
+    # The CDK's bridge to Node reads nothing but the environment, and would greet every user of an older Node at length.
+    for name in tools.SILENCE:
+        os.environ.setdefault(name, "1")
     try:
         from inferfleet.deploy.stacks.synth import synthesise as write
     except ModuleNotFoundError as error:
@@ -263,3 +272,12 @@ def _events(teller: Teller) -> Callable[[str], None]:
 
 def _failures(account: Account, stack: str, began: datetime) -> list[str]:
     return stacks.failures(account, stack, began) if stack in stacks.read(account, [stack]) else []
+
+
+def _addresses(job: Job) -> dict[str, str]:
+    states = read_services(job.account, job.fleet.cluster, job.services)
+    return {
+        name: balancer.url
+        for name, state in states.items()
+        for balancer in read_balancers(job.account, state.target_groups)
+    }

@@ -148,7 +148,7 @@ def choose(deployments: Iterable[DeploymentState], since: datetime | None) -> De
 
 def _without_deployment(state: ServiceState) -> tuple[Verdict, str]:
     """Nothing was deployed: the service is as it should be once all of its tasks run."""
-    outcome = Outcome.UNCHANGED if state.running >= state.desired else Outcome.RUNNING
+    outcome = Outcome.UNCHANGED if state.running == state.desired else Outcome.RUNNING
     text = f"{state.running} of {state.desired} tasks run"
     return Verdict(state.name, outcome, task_definition=state.task_definition), text
 

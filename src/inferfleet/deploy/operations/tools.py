@@ -17,6 +17,8 @@ from inferfleet.errors import OutsideError
 INSTALL_CDK = "npm install -g aws-cdk@2 (or `make setup`, which puts it into .venv/cdk)"
 _ENV = "node_modules/.bin/cdk"
 _TAIL = 25
+SILENCE = ("JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION")
+"""Variables that keep the CDK's bridge from printing about the version of Node; the doctor tells it in a line."""
 
 
 def find_cdk() -> str | None:
@@ -39,11 +41,7 @@ def version_of(*command: str) -> str | None:
 
 def quiet_node(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for Node's programs, which otherwise print about their own versions first."""
-    silent = {
-        "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
-        "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
-    }
-    return {**os.environ, **silent, **(more or {})}
+    return {**os.environ, **dict.fromkeys(SILENCE, "1"), **(more or {})}
 
 
 def run(

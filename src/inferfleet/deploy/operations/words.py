@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from inferfleet.deploy.operations.destroy import Removal, Removed
 from inferfleet.deploy.operations.doctor import Check, Level
 from inferfleet.deploy.operations.plan import ImagePlan, Plan, StackPlan
+from inferfleet.deploy.operations.service import NEVER
 from inferfleet.deploy.operations.stacks import Action, Change
 from inferfleet.deploy.operations.verdict import Cause, Outcome, Verdict
+from inferfleet.deploy.operations.versions import Version
 from inferfleet.deploy.plan import text
 
 _MIB: Final = 1024 * 1024
@@ -102,3 +105,32 @@ def _cause(item: Cause) -> Iterator[str]:
         yield "  the last that it printed:"
     for line in item.lines:
         yield f"  | {line}"
+
+
+def versions(found: Sequence[Version]) -> str:
+    """The versions of a service, newest first."""
+    width = max((len(item.task_definition) for item in found), default=0)
+    lines = []
+    for item in found:
+        at = f"{item.deployed_at:%Y-%m-%d %H:%M}" if item.deployed_at > NEVER else "not known when"
+        state = "runs now" if item.current else "succeeded" if item.succeeded else "not known to have succeeded"
+        lines.append(f"{item.task_definition:{width}}  {at:16}  {state}")
+    return "\n".join(lines)
+
+
+def removal(planned: Removal) -> str:
+    """What removing a fleet will do."""
+    lines = [f"Removing {planned.fleet} from account {planned.account}, {planned.region}"]
+    lines += [f"  - stack {item.name} [{item.status}]" for item in planned.stacks]
+    lines += [f"  - {item.kind} {item.name}" for item in planned.leftovers]
+    lines += [f"  = {item.what} stays: {item.why}" for item in planned.kept]
+    if planned.is_empty:
+        lines.append("  nothing is there" if not planned.kept else "  nothing else is there")
+    return "\n".join(lines)
+
+
+def removed(done: Removed) -> str:
+    """What removing a fleet did."""
+    lines = [f"left: {item.what}: {item.why}" for item in done.left]
+    rest = "nothing is left" if not done.left else f"{len(done.left)} left"
+    return "\n".join([*lines, f"{done.fleet}: {len(done.gone)} removed, {rest}, after {done.seconds:.0f} s"])
