@@ -173,6 +173,7 @@ def _start_ministack(home: Path, port: int, kvs_port: int, region: str) -> Servi
         "MINISTACK_REGION": region,
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "S3_DATA_DIR": str(home / "s3"),
+        "IOT_MTLS_ENABLED": "0",
         "LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
     }
     log = home / "ministack.log"

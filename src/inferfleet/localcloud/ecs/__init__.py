@@ -9,6 +9,30 @@ if TYPE_CHECKING:
     from inferfleet.localcloud.emulator import Place
 
 
-def extend(place: Place) -> Callable[[], None] | None:
-    """Puts our ECS in the place of MiniStack's; what to call at the end."""
-    return None
+def extend(place: Place) -> Callable[[], None]:
+    """Puts our ECS, and what it needs of load balancing, in the place of MiniStack's; what to call at the end."""
+    from inferfleet.localcloud.ecs.api import Api
+    from inferfleet.localcloud.ecs.balancer import Balancer
+    from inferfleet.localcloud.ecs.controller import Controller
+    from inferfleet.localcloud.ecs.elb import LoadBalancing
+    from inferfleet.localcloud.ecs.engine import Engine
+    from inferfleet.localcloud.ecs.environment import Environment
+    from inferfleet.localcloud.ecs.probes import Prober
+    from inferfleet.localcloud.ecs.relay import Relay
+
+    engine = Engine(place)
+    relay = Relay(place.host, (place.port, place.kvs_port))
+    balancer = Balancer(place)
+    prober = Prober(balancer)
+    controller = Controller(engine, Environment(place, engine, relay), balancer)
+    LoadBalancing(balancer).install()
+    Api(controller, place.pace).install()
+    prober.start()
+    controller.start()
+
+    def close() -> None:
+        prober.close()
+        controller.close()
+        relay.close()
+
+    return close
