@@ -5,6 +5,7 @@ Files are rendered from this, the plan counts with it, and `inferfleet show --re
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from inferfleet.errors import InputError
 UNITS = 1024
 _HEALTH_PATHS = {"api": "/health"}
 _READY_PATHS = {"api": "/ready", "streams": "/readyz"}
+_LONGEST_BALANCER_NAME = 32
 _DEFAULT_STRATEGY = {"streams": "recreate"}
 
 
@@ -301,10 +303,20 @@ def _names(key: str, spec: Service, has_gpu: bool) -> Names:
         task_role=f"{key}-task-role",
         execution_role=f"{key}-execution-role",
         security_group=f"{key}-ecs-sg",
-        load_balancer=f"{key}-alb",
+        load_balancer=_balancer_name(key, spec),
         target_group=f"{key}-tg",
         alternate_target_group=f"{key}-tg-green",
     )
+
+
+def _balancer_name(key: str, spec: Service) -> str:
+    """A load balancer's name, of at most 32 characters; a new scheme is a new load balancer, beside the old one."""
+    inside = spec.load_balancer is not None and not spec.load_balancer.public
+    suffix = "-internal-alb" if inside else "-alb"
+    if len(key + suffix) <= _LONGEST_BALANCER_NAME:
+        return key + suffix
+    digest = hashlib.sha256(key.encode()).hexdigest()[:6]
+    return f"{key[: _LONGEST_BALANCER_NAME - len(suffix) - 7].rstrip('-')}-{digest}{suffix}"
 
 
 def _count(spec: Service) -> int:

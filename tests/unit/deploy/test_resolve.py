@@ -81,3 +81,17 @@ def test_streams_are_recreated_and_the_rest_rolls(make_fleet):
         ("recreate", 0, 100, 1),
         ("rolling", 100, 200, 2),
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "settings", "name"),
+    [
+        ("api", "{}", "api-alb"),
+        ("api", "{public: false}", "api-internal-alb"),
+        ("the-classifier-of-the-quality-gate-east", "{}", "the-classifier-of-the-1096c6-alb"),
+    ],
+)
+def test_a_load_balancer_has_a_name_that_fits_and_changes_with_what_replaces_it(make_fleet, key, settings, name):
+    fleet = make_fleet(f"services: {{{key}: {{kind: api, image: 'x/api:1', load_balancer: {settings}}}}}")
+    assert fleet.services[0].names.load_balancer == name
+    assert len(name) <= 32

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 from inferfleet.config.source import Place
 from inferfleet.deploy.lint.document import Artifact
@@ -22,28 +25,49 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
 
 
 def check(policies: list[Artifact]) -> Iterator[Finding]:
-    """Yields what parliament says of each policy file."""
+    """Yields what parliament says of each policy: a file of its own, or a part of a template."""
+    for policy in policies:
+        if "Statement" not in policy.node:
+            continue
+        if policy.document.kind == "json" and policy.document.artifacts[0] is policy:
+            source = policy.document.source
+            for finding, line, column in _asked(source.text):
+                yield replace(finding, place=Place(source.file, line, column))
+        elif policy.document.kind in ("json", "yaml"):
+            for finding, _, _ in _asked(json.dumps(_known(policy.node.plain()))):
+                yield replace(finding, place=policy.node.place)
+
+
+def _asked(text: str) -> Iterator[tuple[Finding, int, int]]:
+    """Yields findings without a place, and line and column in the text."""
     import parliament
 
-    for policy in policies:
-        source = policy.document.source
-        if policy.document.kind != "json" or "Statement" not in policy.node:
+    for found in parliament.analyze_policy_string(_VARIABLE.sub(_stand_in, text)).findings:
+        described = parliament.enhance_finding(found)
+        severity = _SEVERITIES.get(described.severity, Severity.WARNING)
+        if severity is None:
             continue
-        for found in parliament.analyze_policy_string(_VARIABLE.sub(_stand_in, source.text)).findings:
-            described = parliament.enhance_finding(found)
-            severity = _SEVERITIES.get(described.severity, Severity.WARNING)
-            if severity is None:
-                continue
-            title = described.title or found.issue
-            detail = found.detail if isinstance(found.detail, str) else ""
-            line = int(found.location.get("line") or 1)
-            yield Finding(
-                rule=f"parliament/{found.issue.lower().replace('_', '-')}",
-                severity=severity,
-                place=Place(source.file, line, int(found.location.get("column") or 1)),
-                message=detail if detail.startswith(title) else f"{title} {detail}".strip(),
-                source=_SOURCE,
-            )
+        title = described.title or found.issue
+        detail = found.detail if isinstance(found.detail, str) else ""
+        finding = Finding(
+            rule=f"parliament/{found.issue.lower().replace('_', '-')}",
+            severity=severity,
+            place=Place("", 1, 1),
+            message=detail if detail.startswith(title) else f"{title} {detail}".strip(),
+            source=_SOURCE,
+        )
+        yield finding, int(found.location.get("line") or 1), int(found.location.get("column") or 1)
+
+
+def _known(policy: Any) -> Any:
+    """Leaves out the statements on what is not known before deployment: `{"Ref": "Table"}` is an ARN of any kind."""
+    statements = policy["Statement"] if isinstance(policy["Statement"], list) else [policy["Statement"]]
+    return {**policy, "Statement": [item for item in statements if not _is_open(item)]}
+
+
+def _is_open(statement: Any) -> bool:
+    resources = statement.get("Resource", []) if isinstance(statement, dict) else []
+    return any(str(item).startswith("${") for item in (resources if isinstance(resources, list) else [resources]))
 
 
 def _stand_in(match: re.Match[str]) -> str:

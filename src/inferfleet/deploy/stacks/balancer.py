@@ -8,6 +8,7 @@ from aws_cdk import aws_elasticloadbalancingv2 as elb
 from constructs import Construct
 
 from inferfleet.config.fleet_service import LoadBalancer
+from inferfleet.deploy.stacks.nag import acknowledge
 from inferfleet.deploy.stacks.network import FleetNetwork
 
 PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
@@ -22,6 +23,7 @@ class ServiceBalancer(Construct):
     Args:
         scope: The stack that it is in.
         id: Its name there.
+        name: The load balancer's name.
         settings: The `load_balancer` of a service.
         network: Where it stands.
         port: Port of the containers.
@@ -37,17 +39,24 @@ class ServiceBalancer(Construct):
     """
 
     def __init__(
-        self, scope: Construct, id: str, *, settings: LoadBalancer, network: FleetNetwork, port: int, health_path: str,
-        shifting: bool,
+        self, scope: Construct, id: str, *, name: str, settings: LoadBalancer, network: FleetNetwork, port: int,
+        health_path: str, shifting: bool,
     ) -> None:  # fmt: skip
         super().__init__(scope, id)
         self.settings = settings
         self.group = ec2.SecurityGroup(
             self, "Group", vpc=network.vpc, description="The load balancer", allow_all_outbound=False
         )
+        if settings.public:
+            acknowledge(
+                self.group,
+                "AwsSolutions-EC23",
+                "It is public: `load_balancer.public` says so, and only its ports are open.",
+            )
         self.balancer = elb.ApplicationLoadBalancer(
             self,
             "Balancer",
+            load_balancer_name=name,
             vpc=network.vpc,
             vpc_subnets=ec2.SubnetSelection(subnets=network.public if settings.public else network.private),
             internet_facing=settings.public,

@@ -12,7 +12,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from inferfleet.deploy import configuration, permissions
 from inferfleet.deploy import ecs as words
@@ -20,6 +20,7 @@ from inferfleet.deploy.permissions import Statement
 from inferfleet.deploy.resolve import ResolvedFleet, ResolvedService
 from inferfleet.deploy.stacks.balancer import ServiceBalancer
 from inferfleet.deploy.stacks.base import FleetStack, output
+from inferfleet.deploy.stacks.nag import acknowledge, acknowledge_wildcards
 from inferfleet.deploy.stacks.network import FleetNetwork
 
 
@@ -67,7 +68,12 @@ class FleetService(Construct):
         around = self._surroundings(network, image, configuration.variables(service, folder))
         definition = _arguments(words.task_definition(fleet, service, around))
         self.task_definition = ecs.CfnTaskDefinition(self, "TaskDefinition", **definition)
-        self.task_definition.node.add_dependency(self.log_group, self.execution_role, self.task_role)
+        self.task_definition.node.add_dependency(self.log_group, *_policies(self.execution_role, self.task_role))
+        acknowledge(
+            self.task_definition,
+            "AwsSolutions-ECS2",
+            "Its variables are settings; `secrets` come from Secrets Manager or Parameter Store by ARN.",
+        )
         self.service = self._service(words.service_definition(fleet, service, around))
 
     def _balancer(self, network: FleetNetwork) -> ServiceBalancer | None:
@@ -77,6 +83,7 @@ class FleetService(Construct):
         balancer = ServiceBalancer(
             self,
             "LoadBalancer",
+            name=self.spec.names.load_balancer,
             settings=spec.load_balancer,
             network=network,
             port=spec.port,
@@ -111,7 +118,8 @@ class FleetService(Construct):
             # The autoscaler owns the number: a deployment that names one would undo what it did.
             del definition["desiredCount"]
         service = ecs.CfnService(self, "Service", **_arguments(definition))
-        if self.balancer is not None:
+        if self.balancer is not None and self.balancer.alternate is None:
+            # ECS wants the target group to have a load balancer; where traffic is shifted the service names the rule.
             service.node.add_dependency(self.balancer.rule)
         return service
 
@@ -127,13 +135,19 @@ def _role(scope: Construct, name: str, description: str, service: ResolvedServic
 
 def _shifting_role(scope: Construct) -> iam.Role:
     policy = "AmazonECSInfrastructureRolePolicyForLoadBalancers"
-    return iam.Role(
+    role = iam.Role(
         scope,
         "ShiftingRole",
         assumed_by=iam.ServicePrincipal("ecs.amazonaws.com"),
         description="With it ECS shifts traffic between target groups",
         managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(policy)],
     )
+    acknowledge(
+        role,
+        f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{policy}]",
+        "AWS keeps this policy in step with what ECS calls to shift traffic; ECS alone may assume the role.",
+    )
+    return role
 
 
 def _grant(role: iam.Role, statements: list[Statement]) -> None:
@@ -141,6 +155,13 @@ def _grant(role: iam.Role, statements: list[Statement]) -> None:
         role.add_to_policy(
             iam.PolicyStatement(sid=statement.sid, actions=list(statement.actions), resources=list(statement.resources))
         )
+    acknowledge_wildcards(role, statements)
+
+
+def _policies(*roles: iam.Role) -> list[IConstruct]:
+    """The policies of roles: a task that starts before them is refused what it needs."""
+    policies = [role.node.try_find_child("DefaultPolicy") for role in roles]
+    return [policy for policy in policies if policy is not None]
 
 
 _RETENTION = {

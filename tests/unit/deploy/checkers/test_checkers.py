@@ -27,6 +27,20 @@ def test_parliament_knows_which_actions_exist():
     assert rules("policy.json", policy)["parliament/unknown-action"].place.line == 2
 
 
+def test_parliament_is_asked_about_the_policies_in_a_template_and_not_about_the_template():
+    pytest.importorskip("parliament")
+    statements = [
+        {"Effect": "Allow", "Action": "s3:PutObjekt", "Resource": "arn:aws:s3:::b/*"},
+        {"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": {"Fn::GetAtt": ["Table", "Arn"]}},
+    ]
+    document = {"Version": "2012-10-17", "Statement": statements}
+    properties = {"PolicyName": "p", "PolicyDocument": document, "Roles": [{"Ref": "Role"}]}
+    template = {"Resources": {"Policy": {"Type": "AWS::IAM::Policy", "Properties": properties}}}
+    found = rules("stack.template.json", json.dumps(template, indent=1))
+    assert [rule for rule in found if rule.startswith("parliament")] == ["parliament/unknown-action"]
+    assert found["parliament/unknown-action"].place.line == 7
+
+
 def test_kubernetes_schemas_are_checked():
     pytest.importorskip("kubernetes_validate")
     manifest = "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec:\n  ports: [{port: http}]\n"
