@@ -14,7 +14,7 @@ from botocore.config import Config
 from inferfleet.recovery.aws import handlers
 from inferfleet.recovery.aws.settings import Settings
 from inferfleet.recovery.aws.tables import definitions
-from inferfleet.recovery.core.model import Job, Node
+from inferfleet.recovery.core.model import FINAL_JOB_PHASES, Job, JobPhase, Node, NodePhase
 from inferfleet.recovery.core.observations import Command, JobSubmitted, Verb
 from inferfleet.recovery.core.policy import Policy
 from inferfleet.recovery.simulator.aws import SmallCluster
@@ -22,6 +22,7 @@ from inferfleet.recovery.simulator.wire import served
 from tests.localcloud.delivery.cloud import MiniStack
 
 TOPIC = "arn:aws:sns:us-east-1:111122223333:gpu-recovery-notifications"
+_CALM = (NodePhase.IN_SERVICE, NodePhase.RETIRED, NodePhase.QUARANTINED)
 _ONCE = Config(retries={"total_max_attempts": 1})
 
 
@@ -39,7 +40,10 @@ class Region:
         self.settings = Settings(
             cluster=cluster.name, topic=TOPIC, diagnosis_task="dcgm", diagnosis_container="dcgm", policy=policy, **names
         )
-        self.calls_left: int | None = None
+        self.changes: list[str] = []
+        """The calls that changed something, by name."""
+        self.crash_at: int | None = None
+        """Which of them the process dies at, counted from 1."""
         self.dies_after_effect = False
         self._clients = {
             name: boto3.client(
@@ -58,6 +62,7 @@ class Region:
         cluster.definitions["dcgm"] = _definition("dcgm", 8)
         self.delivered = 0
         self.reconcile()
+        self.changes.clear()
 
     def parts(self) -> handlers.Parts:
         return handlers.assemble(self.settings, self._client, clock=lambda: self.cluster.now)
@@ -65,12 +70,10 @@ class Region:
     def _client(self, name: str) -> Any:
         return _Mortal(self._clients[name], self)
 
-    def strike(self) -> bool:
-        """Counts a call that changes something; True if the process dies at this one."""
-        if self.calls_left is None:
-            return False
-        self.calls_left -= 1
-        return self.calls_left == 0
+    def strike(self, name: str) -> bool:
+        """Notes a call that changes something; True if the process dies at this one."""
+        self.changes.append(name)
+        return self.crash_at == len(self.changes)
 
     # Events
 
@@ -106,7 +109,10 @@ class Region:
         self.parts().recovery.observe(Command(verb, target, "tester"))
 
     def settle(self, minutes: int = 15, *, events: bool = True, skip: Callable[[], None] = lambda: None) -> None:
-        """Lets minutes pass: tasks come up, nodes boot or leave, events arrive or are lost, the reconciler runs."""
+        """Lets minutes pass: tasks come up, nodes boot or leave, events arrive or are lost, the reconciler runs.
+
+        Stops before, once nothing is left to wait for.
+        """
         for _ in range(minutes):
             for node in tuple(self.cluster.rebooted):
                 self.cluster.rebooted.remove(node)
@@ -125,6 +131,19 @@ class Region:
             skip()
             self.cluster.now += 60
             self.reconcile()
+            if self.is_at_rest():
+                return
+
+    def is_at_rest(self) -> bool:
+        """Whether time alone would change nothing more."""
+        if self.cluster.rebooted or self.cluster.terminated or self.delivered < len(self.cluster.events):
+            return False
+        store = self.parts().recovery.store
+        return (
+            not any(store.open_intents())
+            and all(node.phase in _CALM for node in store.scan("node"))
+            and all(job.phase in FINAL_JOB_PHASES or job.phase is JobPhase.RUNNING for job in store.scan("job"))
+        )
 
     def node(self, key: str) -> Node:
         found = self.parts().recovery.store.view().node(key)
@@ -168,7 +187,7 @@ class _Mortal:
             return real
 
         def call(**given: Any) -> Any:
-            if not self._region.strike():
+            if not self._region.strike(name):
                 return real(**given)
             if self._region.dies_after_effect:
                 real(**given)

@@ -45,6 +45,8 @@ class _Handler(BaseHTTPRequestHandler):
     small: SmallCluster
     guard: threading.Lock
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16
+    """Head and body leave together: in two writes, the second would wait for the client's delayed acknowledgement."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
