@@ -136,7 +136,8 @@ def prepare(job: Job, teller: Teller, *, build: bool = True) -> Prepared:
     begun, problems = rollouts(job.fleet, planned)
     plan = Plan(
         fleet=job.fleet.file.name, account=job.account.id, region=job.account.region, local=job.account.is_local,
-        bootstrap=not stacks.is_bootstrapped(job.account), images=tuple(_image_plans(job, built, uris)),
+        bootstrap=stacks.needs_bootstrap(job.work) and not stacks.is_bootstrapped(job.account),
+        images=tuple(_image_plans(job, built, uris)),
         stacks=planned, rollouts=begun, substitutions=job.substitutions, problems=problems,
     )  # fmt: skip
     return Prepared(plan, built, uris)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from inferfleet.deploy.operations import stacks, sweep
 from inferfleet.deploy.operations.account import Account, is_missing
 from inferfleet.deploy.operations.balancers import read_balancers
 from inferfleet.deploy.operations.names import stack_names
-from inferfleet.deploy.operations.service import read_services
+from inferfleet.deploy.operations.service import last_part, read_services
 from inferfleet.deploy.operations.stacks import StackState
 from inferfleet.deploy.operations.sweep import Leftover
 from inferfleet.deploy.operations.teller import Teller
@@ -49,7 +49,8 @@ class Removal:
         account: The account.
         region: The region.
         stacks: The stacks that are deleted, in order.
-        leftovers: What is deleted besides, in order; what is part of a stack goes with it.
+        leftovers: What is deleted after them, in order, where it is still there.
+        within: Names of what goes with its stack.
         kept: What stays, and why.
     """
 
@@ -59,6 +60,7 @@ class Removal:
     stacks: tuple[StackState, ...]
     leftovers: tuple[Leftover, ...]
     kept: tuple[Left, ...]
+    within: frozenset[str] = frozenset()
 
     @property
     def is_empty(self) -> bool:
@@ -98,7 +100,10 @@ def plan(account: Account, fleet: ResolvedFleet, *, data: bool) -> Removal:
     there = stacks.read(account, stack_names(fleet))
     ordered = [there[name] for name in reversed(stack_names(fleet)) if name in there]
     found = sweep.existing(account, fleet, [*sweep.named(fleet), *sweep.tagged(account, fleet.file.name)])
-    return decide(account.id, account.region, fleet, ordered, found, strangers=_strangers(account, fleet), data=data)
+    decided = decide(account.id, account.region, fleet, ordered, found, strangers=_strangers(account, fleet), data=data)
+    inside = [one.name for item in decided.stacks for one in stacks.resources(account, item.name)]
+    names = {name for one in inside for name in (one, last_part(one), one.rpartition("/")[2].partition(":")[0])}
+    return replace(decided, within=frozenset(names))
 
 
 def decide(

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from inferfleet.config.fleet_capacity import Ec2Capacity
 from inferfleet.deploy import instances
-from inferfleet.deploy.operations import images, stacks, tools
+from inferfleet.deploy.operations import images, tools
 from inferfleet.deploy.operations.account import Account, code
 from inferfleet.deploy.resolve import ResolvedFleet
 from inferfleet.errors import InferfleetError, OutsideError
@@ -63,7 +63,6 @@ def examine(account: Account, fleet: ResolvedFleet) -> list[Check]:
         checks += _account(account, fleet)
     except InferfleetError as error:
         return [*checks, Check("credentials", Level.FAILED, str(error))]
-    checks.append(_bootstrap(account))
     if not account.is_local:
         checks += _quotas(account, fleet)
     return checks
@@ -152,18 +151,6 @@ def _region(account: Account) -> Check:
         return Check("region", Level.OK, account.region)
     fix = f"aws account enable-region --region-name {account.region}, or choose another `region`"
     return Check("region", Level.FAILED, f"{account.region} is {status.lower()} for this account", fix)
-
-
-def _bootstrap(account: Account) -> Check:
-    try:
-        there = stacks.is_bootstrapped(account)
-    except Exception as error:
-        if not code(error):
-            raise
-        return Check("bootstrap", Level.WARNING, f"not known ({code(error)})", "allow ssm:GetParameter")
-    if there:
-        return Check("bootstrap", Level.OK, f"the CDK has its bucket and roles in {account.region}")
-    return Check("bootstrap", Level.WARNING, f"not done in {account.region}", "the deployment does it: `cdk bootstrap`")
 
 
 def _quotas(account: Account, fleet: ResolvedFleet) -> Iterator[Check]:

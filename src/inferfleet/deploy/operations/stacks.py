@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from inferfleet.deploy.operations.account import Account, is_missing
@@ -226,6 +227,15 @@ def _template_arguments(
 def staging_bucket(account: Account) -> str:
     """The bucket that `cdk bootstrap` makes, under its default qualifier."""
     return f"cdk-hnb659fds-assets-{account.id}-{account.region}"
+
+
+def needs_bootstrap(assembly: Path) -> bool:
+    """Whether an assembly needs the CDK's bucket: for files that it brings, or a template too long for a call."""
+    artifacts = json.loads((assembly / "manifest.json").read_text())["artifacts"].values()
+    templates = [item["properties"]["templateFile"] for item in artifacts if item["type"] == "aws:cloudformation:stack"]
+    manifests = [item["properties"] for item in artifacts if item["type"] == "cdk:asset-manifest"]
+    long = any((assembly / name).stat().st_size >= _TEMPLATE_LIMIT for name in templates)
+    return long or any("requiresBootstrapStackVersion" in item for item in manifests)
 
 
 def is_bootstrapped(account: Account) -> bool:

@@ -122,7 +122,7 @@ def removal(planned: Removal) -> str:
     """What removing a fleet will do."""
     lines = [f"Removing {planned.fleet} from account {planned.account}, {planned.region}"]
     lines += [f"  - stack {item.name} [{item.status}]" for item in planned.stacks]
-    lines += [f"  - {item.kind} {item.name}" for item in planned.leftovers]
+    lines += [f"  - {item.kind} {item.name}" for item in planned.leftovers if item.name not in planned.within]
     lines += [f"  = {item.what} stays: {item.why}" for item in planned.kept]
     if planned.is_empty:
         lines.append("  nothing is there" if not planned.kept else "  nothing else is there")
