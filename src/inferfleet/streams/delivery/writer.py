@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 NOTE_SECONDS = 1.0
 """Longest time for which a checkpoint without events waits to be written."""
+LINGER_SECONDS = 0.02
+"""How long what nobody waits for waits for more, so that one transaction takes it all."""
 RETRY_SECONDS = 0.5
 """Pause before a write that the disk refused is tried again."""
 GIVE_BACK_BYTES = 64 * 1024**2
@@ -86,6 +88,11 @@ class _Batch:
         self.appends += later.appends
         self.notes |= later.notes
         self.acks |= later.acks
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether somebody waits for it."""
+        return any(append.room is None for append in self.appends)
 
     @property
     def size(self) -> int:
@@ -239,6 +246,8 @@ class Writer:
                 if left is not None and left <= 0:
                     break
                 self._inbox.wait(left)
+            if wait and not self._waiting.is_urgent:
+                self._inbox.wait_for(lambda: self._closing or self._waiting.is_urgent, LINGER_SECONDS)
             taken, self._waiting, self._noted_at = self._waiting, _Batch(), None
             return taken
 

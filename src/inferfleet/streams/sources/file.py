@@ -216,7 +216,7 @@ class _Lap:
         return Position(
             token=str(place),
             frame=after.base + decoded.number,
-            pts=None if pts is None else float(pts * self._time_base),
+            pts=None if pts is None else pts * self._time_base.numerator / self._time_base.denominator,
         )
 
     @property

@@ -42,9 +42,13 @@ class OpenVinoEngine:
 
     def run(self, batch: U8) -> list[NDArray[Any]]:
         """Runs one batch; see `Engine.run`."""
+        import openvino
+
         request = self._request(len(batch))
-        results = request.infer({self._plan.picture_input: batch}, share_inputs=True, share_outputs=True)
-        return [results[name] for name in self._plan.outputs]
+        # Tensors set by hand: passing the pictures to `infer` costs half a call's overhead in looking at their types.
+        request.set_tensor(self._plan.picture_input, openvino.Tensor(batch, shared_memory=True))
+        request.infer(share_inputs=True, share_outputs=True)
+        return [request.get_tensor(name).data for name in self._plan.outputs]
 
     def _request(self, size: int) -> Any:
         requests: dict[int, Any] = self._local.__dict__.setdefault("requests", {})
