@@ -15,7 +15,8 @@ REGISTERED_AT_MOST = 0.985
 """No instance registers more of its advertised memory. Known point: m4.large, 7985 of 8192 MiB."""
 
 _SAFE_SHARE = 0.93
-_AGENT_RESERVE_MIB = 256
+AGENT_RESERVE_MIB = 256
+"""What the ECS agent keeps of an instance's memory for itself (`ECS_RESERVED_MEMORY`)."""
 _ROUND_MIB = 128
 _UNITS = 1024
 
@@ -53,7 +54,7 @@ class InstanceType:
     @property
     def usable_mib(self) -> int:
         """What tasks can count on: a cautious share, less a reserve for the agent, in steps of 128 MiB."""
-        return (int(self.memory_mib * _SAFE_SHARE) - _AGENT_RESERVE_MIB) // _ROUND_MIB * _ROUND_MIB
+        return (int(self.memory_mib * _SAFE_SHARE) - AGENT_RESERVE_MIB) // _ROUND_MIB * _ROUND_MIB
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from inferfleet.deploy.resolve import ResolvedFleet, ResolvedService
 __all__ = ["Statement", "execution_role", "policy", "task_role"]
 
 _REGISTRY = re.compile(
-    r"(?P<account>[^./]+)\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<repository>[^:@]+)"
+    r"(?P<account>[^/]+?)\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<repository>[^:@]+)"
 )
 _EXEC_ACTIONS = (
     "ssmmessages:CreateControlChannel",
@@ -45,7 +45,7 @@ def task_role(fleet: ResolvedFleet, service: ResolvedService, folder: Path | Non
         found += of_cameras(configured, place)
     elif isinstance(configured, ServeFile):
         found += of_serve(configured, place)
-    if service.spec.exec:
+    if service.spec.exec and service.target != "eks":
         why = "ECS Exec opens its channels with the task role; they know no resources"
         found.append(Statement("OpenShell", _EXEC_ACTIONS, ("*",), why))
     for index, permission in enumerate(service.spec.permissions, start=1):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import aws_cdk as cdk
 from constructs import Construct
 
+from inferfleet.deploy.reach import reach
 from inferfleet.deploy.resolve import ResolvedFleet, ResolvedService
 from inferfleet.deploy.stacks.base import FleetStack
 from inferfleet.deploy.stacks.cluster import ClusterStack
@@ -15,6 +18,9 @@ from inferfleet.deploy.stacks.observability import ObservabilityStack, add_servi
 from inferfleet.deploy.stacks.registry import RegistryStack
 from inferfleet.deploy.stacks.service import ServiceStack
 from inferfleet.errors import InputError
+
+PARTS = ("network", "registry", "cluster", "observability")
+"""The stacks that a fleet has besides one for each service."""
 
 UNPUSHED_TAG = "not-pushed-yet"
 """Stands for the digest of an image in templates that are only looked at."""
@@ -35,10 +41,13 @@ def add_fleet(
     Raises:
         InputError: An image is missing, or a configuration cannot be read.
     """
+    fleet = at_home(fleet)
+    check_names(fleet)
     stacks: list[FleetStack] = []
     network = None
-    if fleet.file.network.vpc is None:
-        network_stack = NetworkStack(scope, fleet=fleet)
+    ways = reach(fleet, folder)
+    if fleet.file.network.vpc is None or ways.endpoints:
+        network_stack = NetworkStack(scope, fleet=fleet, reach=ways)
         network = network_stack.network
         stacks.append(network_stack)
     if any(image.build is not None for image in fleet.file.images.values()):
@@ -56,6 +65,26 @@ def add_fleet(
         stacks.append(stack)
     stacks.append(ObservabilityStack(scope, fleet=fleet, folder=folder, service_alarms=alarms))
     return stacks
+
+
+def at_home(fleet: ResolvedFleet) -> ResolvedFleet:
+    """Returns the fleet in the account that it is deployed to, where its file names none."""
+    if fleet.file.account is not None:
+        return fleet
+    unknown, account = fleet.account, cdk.Aws.ACCOUNT_ID
+    services = tuple(replace(item, image=item.image.replace(unknown, account)) for item in fleet.services)
+    return replace(fleet, account=account, services=services)
+
+
+def check_names(fleet: ResolvedFleet) -> None:
+    """Refuses services whose stack would have the name of another.
+
+    Raises:
+        InputError: There is one.
+    """
+    for service in fleet.services:
+        if service.key in PARTS:
+            raise InputError(f"services.{service.key}: a stack of the fleet has that name; call the service otherwise")
 
 
 def image_uri(fleet: ResolvedFleet, service: ResolvedService, images: Mapping[str, str], *, draft: bool) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import aws_cdk as cdk
 from constructs import Construct
 
 from inferfleet.deploy.resolve import ResolvedFleet
-
-_ACCOUNT = re.compile(r"\d{12}")
 
 
 def stack_name(fleet: str, part: str) -> str:
@@ -34,9 +31,7 @@ class FleetStack(cdk.Stack):
         super().__init__(
             scope,
             stack_name(fleet.file.name, part),
-            env=cdk.Environment(
-                account=fleet.account if _ACCOUNT.fullmatch(fleet.account) else cdk.Aws.ACCOUNT_ID, region=fleet.region
-            ),
+            env=cdk.Environment(account=fleet.file.account or cdk.Aws.ACCOUNT_ID, region=fleet.region),
             tags={"inferfleet:fleet": fleet.file.name, **fleet.file.tags},
             description=description,
             **props,
@@ -47,6 +42,11 @@ class FleetStack(cdk.Stack):
     def availability_zones(self) -> list[str]:
         """The zones of a network that is created; CloudFormation fills them in, so that nothing is looked up."""
         return [cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(self._zones)]
+
+
+def camel(key: str) -> str:
+    """A key of a fleet.yaml as a construct's name: `gpu-small` is `GpuSmall`."""
+    return "".join(word.capitalize() for word in key.split("-"))
 
 
 def output(scope: Construct, name: str, value: str, description: str) -> None:

@@ -7,7 +7,7 @@ from aws_cdk import aws_ecr as ecr
 from constructs import Construct
 
 from inferfleet.deploy.resolve import ResolvedFleet
-from inferfleet.deploy.stacks.base import FleetStack, output
+from inferfleet.deploy.stacks.base import FleetStack, camel, output
 
 UNTAGGED_DAYS = 14
 
@@ -52,6 +52,6 @@ class RegistryStack(FleetStack):
         super().__init__(scope, "registry", fleet=fleet, description=f"Images of the fleet {fleet.file.name}")
         for key, image in fleet.file.images.items():
             if image.build is not None:
-                name = "".join(part.capitalize() for part in key.split("-"))
+                name = camel(key)
                 repository = ImageRepository(self, name, name=image.repository or key)
                 output(self, f"RepositoryUri{name}", repository.repository_uri, f"Where the image {key} is pushed to")

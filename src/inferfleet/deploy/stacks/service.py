@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
-from constructs import Construct, IConstruct
+from constructs import Construct
 
 from inferfleet.deploy import configuration, permissions
 from inferfleet.deploy import ecs as words
-from inferfleet.deploy.permissions import Statement
 from inferfleet.deploy.resolve import ResolvedFleet, ResolvedService
 from inferfleet.deploy.stacks.balancer import ServiceBalancer
 from inferfleet.deploy.stacks.base import FleetStack, output
-from inferfleet.deploy.stacks.nag import acknowledge, acknowledge_wildcards
+from inferfleet.deploy.stacks.nag import acknowledge
 from inferfleet.deploy.stacks.network import FleetNetwork
+from inferfleet.deploy.stacks.observability_metrics import alarm_name
+from inferfleet.deploy.stacks.roles import hook_role, policies_of, shifting_role, tasks_role
+from inferfleet.deploy.stacks.rollback import RollbackAlarm
+from inferfleet.deploy.stacks.scaling import ServiceScaling
 
 
 class FleetService(Construct):
@@ -33,25 +36,28 @@ class FleetService(Construct):
         fleet: The fleet.
         service: The service.
         network: Where its tasks run.
-        image: The image's URI, by digest.
-        folder: Where `config` is.
+        image: The image's URI, by digest; what the file says when left out.
+        folder: Where `config` is; without it no configuration goes along.
 
     Attributes:
+        spec: The service.
         task_role: The role of the application; grant it what the file does not say.
         execution_role: The role with which ECS starts tasks.
-        group: The security group of the tasks.
+        groups: The security groups of the tasks.
         log_group: Where the output goes.
         balancer: The load balancer, where there is one.
+        rollback: The alarm that takes deployments back, where there is one.
         task_definition: The task definition.
         service: The ECS service.
+        scaling: What follows the load, where the file says so.
     """
 
     def __init__(
         self, scope: Construct, id: str, *, fleet: ResolvedFleet, service: ResolvedService, network: FleetNetwork,
-        image: str, folder: Path | None = None,
+        image: str | None = None, folder: Path | None = None,
     ) -> None:  # fmt: skip
         super().__init__(scope, id)
-        self.spec = service
+        self.spec = service = replace(service, image=image or service.image)
         self.log_group = logs.LogGroup(
             self,
             "Logs",
@@ -59,22 +65,36 @@ class FleetService(Construct):
             retention=_RETENTION[service.spec.logs.retention_days],
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
-        self.task_role = _role(self, "TaskRole", "What the application may do", service, fleet)
-        self.execution_role = _role(self, "ExecutionRole", "What ECS may do to start tasks", service, fleet)
-        _grant(self.task_role, permissions.task_role(fleet, service, folder))
-        _grant(self.execution_role, permissions.execution_role(fleet, service))
-        self.group = ec2.SecurityGroup(self, "Group", vpc=network.vpc, description=f"Tasks of {service.key}")
-        self.balancer = self._balancer(network)
-        around = self._surroundings(network, image, configuration.variables(service, folder))
-        definition = _arguments(words.task_definition(fleet, service, around))
-        self.task_definition = ecs.CfnTaskDefinition(self, "TaskDefinition", **definition)
-        self.task_definition.node.add_dependency(self.log_group, *_policies(self.execution_role, self.task_role))
-        acknowledge(
-            self.task_definition,
-            "AwsSolutions-ECS2",
-            "Its variables are settings; `secrets` come from Secrets Manager or Parameter Store by ARN.",
+        self.task_role = tasks_role(
+            self,
+            "TaskRole",
+            description=f"What {service.key} of {fleet.file.name} may do",
+            statements=permissions.task_role(fleet, service, folder),
         )
+        self.execution_role = tasks_role(
+            self,
+            "ExecutionRole",
+            description=f"What ECS may do to start {service.key} of {fleet.file.name}",
+            statements=permissions.execution_role(fleet, service),
+        )
+        self.groups = self._groups(network)
+        self.balancer = self._balancer(network)
+        self.rollback = self._rollback(fleet)
+        around = self._surroundings(network, configuration.variables(service, folder))
+        self.task_definition = self._task_definition(words.task_definition(fleet, service, around))
         self.service = self._service(words.service_definition(fleet, service, around))
+        self.scaling: ServiceScaling | None = None
+        if service.spec.scaling is not None:
+            self.scaling = ServiceScaling(
+                self, "Scaling", fleet=fleet, service=service, running=self.service, balancer=self.balancer
+            )
+
+    def _groups(self, network: FleetNetwork) -> list[ec2.ISecurityGroup]:
+        if network.task_groups:
+            return list(network.task_groups)
+        group = ec2.SecurityGroup(self, "Group", vpc=network.vpc, description=f"Tasks of {self.spec.key}")
+        network.let_in(group, f"tasks of {self.spec.key}")
+        return [group]
 
     def _balancer(self, network: FleetNetwork) -> ServiceBalancer | None:
         spec = self.spec.spec
@@ -90,24 +110,51 @@ class FleetService(Construct):
             health_path=self.spec.ready_path,
             shifting=self.spec.strategy in words.SHIFTING,
         )
-        self.group.connections.allow_from(balancer.group, ec2.Port.tcp(spec.port))
+        for group in self.groups:
+            group.connections.allow_from(balancer.group, ec2.Port.tcp(spec.port), "the load balancer")
         return balancer
 
-    def _surroundings(self, network: FleetNetwork, image: str, carried: Mapping[str, str]) -> words.Surroundings:
-        balancer = self.balancer
-        shifts = balancer is not None and balancer.alternate is not None
+    def _rollback(self, fleet: ResolvedFleet) -> RollbackAlarm | None:
+        """An alarm of its own for whoever names none; with recreate there is an outage anyway."""
+        if self.balancer is None or self.spec.spec.deployment.alarms or self.spec.strategy == "recreate":
+            return None
+        name = alarm_name(fleet, self.spec.key, "deployment")
+        full_name = self.balancer.balancer.load_balancer_full_name
+        return RollbackAlarm(self, "Rollback", name=name, load_balancer=full_name)
+
+    def _surroundings(self, network: FleetNetwork, carried: Mapping[str, str]) -> words.Surroundings:
+        balancer, hooks = self.balancer, self.spec.spec.deployment.hooks
+        shifts = self.spec.strategy in words.SHIFTING
         return words.Surroundings(
-            image=image,
+            image=self.spec.image,
             task_role=self.task_role.role_arn,
             execution_role=self.execution_role.role_arn,
             subnets=tuple(subnet.subnet_id for subnet in network.private),
-            security_groups=(self.group.security_group_id,),
+            security_groups=tuple(group.security_group_id for group in self.groups),
             target_group=balancer.targets.ref if balancer else "",
             alternate_target_group=balancer.alternate.ref if balancer and balancer.alternate else "",
             listener_rule=balancer.rule.ref if balancer else "",
-            infrastructure_role=_shifting_role(self).role_arn if shifts else "",
+            infrastructure_role=shifting_role(self).role_arn if shifts else "",
+            hook_role=hook_role(self, hooks).role_arn if shifts and hooks else "",
+            alarms=(self.rollback.alarm.alarm_name,) if self.rollback else (),
             configuration=carried,
         )
+
+    def _task_definition(self, definition: dict[str, Any]) -> ecs.CfnTaskDefinition:
+        shared = self.spec.shared_gpu is not None
+        if shared:
+            # CDK wants a number of GPUs even for a part of one; CloudFormation does not.
+            definition["containerDefinitions"][0]["resourceRequirements"][0]["value"] = ""
+        resource = ecs.CfnTaskDefinition(self, "TaskDefinition", **_arguments(definition))
+        if shared:
+            resource.add_property_deletion_override("ContainerDefinitions.0.ResourceRequirements.0.Value")
+        resource.node.add_dependency(self.log_group, *policies_of(self.execution_role, self.task_role))
+        acknowledge(
+            resource,
+            "AwsSolutions-ECS2",
+            "Its variables are settings; `secrets` come from Secrets Manager or Parameter Store by ARN.",
+        )
+        return resource
 
     def _service(self, definition: dict[str, Any]) -> ecs.CfnService:
         definition |= {
@@ -122,46 +169,6 @@ class FleetService(Construct):
             # ECS wants the target group to have a load balancer; where traffic is shifted the service names the rule.
             service.node.add_dependency(self.balancer.rule)
         return service
-
-
-def _role(scope: Construct, name: str, description: str, service: ResolvedService, fleet: ResolvedFleet) -> iam.Role:
-    principal = iam.ServicePrincipal(
-        "ecs-tasks.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(scope).account}}
-    )
-    return iam.Role(
-        scope, name, assumed_by=principal, description=f"{description} ({service.key} of {fleet.file.name})"
-    )
-
-
-def _shifting_role(scope: Construct) -> iam.Role:
-    policy = "AmazonECSInfrastructureRolePolicyForLoadBalancers"
-    role = iam.Role(
-        scope,
-        "ShiftingRole",
-        assumed_by=iam.ServicePrincipal("ecs.amazonaws.com"),
-        description="With it ECS shifts traffic between target groups",
-        managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name(policy)],
-    )
-    acknowledge(
-        role,
-        f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{policy}]",
-        "AWS keeps this policy in step with what ECS calls to shift traffic; ECS alone may assume the role.",
-    )
-    return role
-
-
-def _grant(role: iam.Role, statements: list[Statement]) -> None:
-    for statement in statements:
-        role.add_to_policy(
-            iam.PolicyStatement(sid=statement.sid, actions=list(statement.actions), resources=list(statement.resources))
-        )
-    acknowledge_wildcards(role, statements)
-
-
-def _policies(*roles: iam.Role) -> list[IConstruct]:
-    """The policies of roles: a task that starts before them is refused what it needs."""
-    policies = [role.node.try_find_child("DefaultPolicy") for role in roles]
-    return [policy for policy in policies if policy is not None]
 
 
 _RETENTION = {
