@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,10 +84,10 @@ def run_on_aws(folder: Path, clips: list[WrittenClip], live: Live) -> Result:
     Raises:
         OutsideError: The cloud or the worker failed, or what the services hold does not fit together.
     """
+    localcloud.stop(folder / "cloud")  # what an earlier run left behind that could not stop it
     for name in ("cloud", "spool", "pictures"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    cloud = localcloud.start(folder / "cloud", port=0, kvs_port=0)
-    try:
+    with stopped_for_sure(), running_cloud(folder / "cloud") as cloud:
         site = _Site(cloud)
         site.prepare([written.clip.name for written in clips])
         (folder / "cameras.yaml").write_text(yaml.safe_dump(_configuration(folder, clips), sort_keys=False))
@@ -102,10 +104,36 @@ def run_on_aws(folder: Path, clips: list[WrittenClip], live: Live) -> Result:
         starts = {put.name: (put.start, put.fps) for put in producers}
         events = [_as_in_clip(event, *starts[event.subject]) for event in delivered.events]
         result = judge(events, clips, frames, seconds, lambda address: site.fetch(address, folder / "pictures"))
-    finally:
-        localcloud.stop(folder / "cloud")
     write_summary(result, folder)
     return result
+
+
+@contextmanager
+def stopped_for_sure() -> Iterator[None]:
+    """Makes SIGTERM and a closed terminal an interrupt, so that what was started is stopped then as after Ctrl-C."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, interrupt) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+@contextmanager
+def running_cloud(home: Path) -> Iterator[Cloud]:
+    """The local cloud while it is needed. Its end is not to be interrupted: nothing of it may stay behind."""
+    try:
+        yield localcloud.start(home, port=0, kvs_port=0)
+    finally:
+        handled = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+        localcloud.stop(home)
+        for number, handler in handled.items():
+            signal.signal(number, handler)
 
 
 class _Site:

@@ -9,8 +9,11 @@ from typing import NamedTuple
 
 from inferfleet.streams.kvs.ebml import SIZE_MASK, UNKNOWN_SIZE, Buffer, Id, Malformed, children, read_size
 
-_KEYFRAME = 0x80
-_LACING = 0x06
+KEYFRAME = 0x80
+LACING = 0x06
+"""Bits of a block's flags."""
+PLAIN_HEAD = 4
+"""Bytes before the frame where the track's number takes one: that, the timecode's two, the flags."""
 _XIPH, _FIXED = 0x02, 0x04
 _TIMECODE_AND_FLAGS = 3
 
@@ -45,11 +48,11 @@ def simple_block(data: Buffer, start: int, stop: int) -> list[Block]:
         raise Malformed("a block is shorter than its header")
     timecode = int.from_bytes(data[at - 3 : at - 1], "big", signed=True)
     flags = data[at - 1]
-    keyframe = bool(flags & _KEYFRAME)
-    if not flags & _LACING:
+    keyframe = bool(flags & KEYFRAME)
+    if not flags & LACING:
         return [Block(at, stop, track, timecode, keyframe)]
     frames = []
-    at, sizes = _laced(data, at, stop, flags & _LACING)
+    at, sizes = _laced(data, at, stop, flags & LACING)
     for size in sizes:
         frames.append(Block(at, at + size, track, timecode, keyframe))
         at += size
