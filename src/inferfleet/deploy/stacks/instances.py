@@ -62,7 +62,7 @@ class InstanceCapacity(Construct):
             description=f"Instances of {name} join the cluster {cluster}",
             inline_policies={"agent": _agent_policy(self, cluster)},
         )
-        template = self._template(cluster, stop_seconds, tags or {})
+        template = self._template(cluster, stop_seconds)
         self.scaling_group = self._scaling_group(template, network, tags or {})
         self.provider = ecs.CfnCapacityProvider(
             self,
@@ -82,10 +82,10 @@ class InstanceCapacity(Construct):
             ),
         )
 
-    def _template(self, cluster: str, stop_seconds: int, tags: dict[str, str]) -> ec2.LaunchTemplate:
+    def _template(self, cluster: str, stop_seconds: int) -> ec2.LaunchTemplate:
         data = ec2.UserData.for_linux()
         data.add_commands(*user_data(self.settings, cluster, stop_seconds))
-        template = ec2.LaunchTemplate(
+        return ec2.LaunchTemplate(
             self,
             "Template",
             machine_image=ec2.MachineImage.from_ssm_parameter(
@@ -106,9 +106,6 @@ class InstanceCapacity(Construct):
                 )
             ],
         )
-        for key, value in tags.items():
-            cdk.Tags.of(template).add(key, value)
-        return template
 
     def _scaling_group(
         self, template: ec2.LaunchTemplate, network: FleetNetwork, tags: dict[str, str]

@@ -191,7 +191,12 @@ def _snake(key: str) -> str:
 
 
 class ServiceStack(FleetStack):
-    """A service of a fleet as a stack."""
+    """A service of a fleet as a stack.
+
+    Attributes:
+        service: The service.
+        alarm_names: The names of the alarms that were added to it.
+    """
 
     def __init__(
         self, scope: Construct, *, fleet: ResolvedFleet, service: ResolvedService, network: FleetNetwork | None,
@@ -199,6 +204,7 @@ class ServiceStack(FleetStack):
     ) -> None:  # fmt: skip
         description = f"Service {service.key} of the fleet {fleet.file.name}"
         super().__init__(scope, service.key, fleet=fleet, description=description)
+        self.alarm_names: list[str] = []
         network = network or FleetNetwork(self, "Network", settings=fleet.file.network)
         self.service = FleetService(
             self, "Service", fleet=fleet, service=service, network=network, image=image, folder=folder

@@ -59,11 +59,12 @@ def synthesise(
     app = cdk.App(outdir=str((out or folder / "cdk.out").absolute()), analytics_reporting=False)
     add_fleet(app, fleet, folder, images=images, draft=draft)
     assembly = app.synth()
+    names = {stack.id: stack.stack_name for stack in assembly.stacks}
     stacks = tuple(
         SynthesisedStack(
             name=stack.stack_name,
             template=Path(assembly.directory) / stack.template_file,
-            depends_on=tuple(item.id for item in stack.dependencies),
+            depends_on=tuple(names[item.id] for item in stack.dependencies if item.id in names),
         )
         for stack in assembly.stacks
     )
