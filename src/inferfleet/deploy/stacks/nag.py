@@ -30,3 +30,8 @@ def acknowledge_wildcards(role: IConstruct, statements: Iterable[Statement]) -> 
         for resource in statement.resources:
             if "*" in resource:
                 acknowledge(role, f"AwsSolutions-IAM5[Resource::{resource}]", statement.why)
+
+
+def managed_policy_rule(name: str) -> str:
+    """Returns the rule against one of AWS's managed policies, by the policy's name."""
+    return f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{name}]"
