@@ -78,6 +78,8 @@ class Motion:
 
     def begin(self, boxes: F64) -> None:
         """Adds objects at rest at boxes [k, 4], after all others."""
+        if not len(boxes):
+            return
         x = _measure(boxes)
         squares, still = _squares(x), np.zeros_like(x)
         fresh = np.stack([x, still, _FIRST_POSITION * squares, still, _FIRST_VELOCITY * squares])

@@ -47,6 +47,12 @@ class Objects:
         """The number of objects."""
         return len(self.scores)
 
+    @classmethod
+    def none(cls) -> Objects:
+        """An empty frame's."""
+        whole, yes = np.empty(0, np.int64), np.empty(0, np.bool_)
+        return cls(np.empty((0, 4)), np.empty(0), whole, whole, yes)
+
     def where(self, chosen: Bools) -> Objects:
         """The objects for which `chosen` [n] is true."""
         return Objects(
@@ -98,6 +104,8 @@ class Filter:
         """
         if len(found) != len(self._steps):
             raise ValueError(f"{len(self._steps)} detect steps, but the detections of {len(found)}")
+        if not any(len(one.scores) for one in found):
+            return Objects.none()
         parts = [self._of_step(index, one, size) for index, one in enumerate(found)]
         if len(parts) == 1:
             return _without_doubles(parts[0])

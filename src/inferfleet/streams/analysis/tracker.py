@@ -40,6 +40,11 @@ class Sightings:
     strong: list[bool]
     confirmed: list[bool]
 
+    @classmethod
+    def none(cls) -> Sightings:
+        """What an empty frame shows where nothing is expected."""
+        return cls([], np.empty((0, 4)), np.empty((0, 4)), [], [])
+
 
 class Tracker:
     """The tracks of one camera.
@@ -110,6 +115,8 @@ class Tracker:
             number: How many frames there were before it.
             seconds: Capture time since the frame before.
         """
+        if not len(objects) and not self.tracks:
+            return Sightings.none()
         rows, columns = self._associate(objects, number, seconds)
         self.motion.update(rows, objects.boxes[columns])
         taken = np.zeros(len(objects), np.bool_)
