@@ -6,11 +6,14 @@ import json
 import shlex
 import sys
 import urllib.request
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from inferfleet.errors import InputError
+
+if TYPE_CHECKING:
+    from inferfleet.localcloud.cloud import Cloud
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -26,6 +29,7 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 lets others in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the AWS services; 0 for any that is free.")] = 4566,
     kvs_port: Annotated[int, typer.Option(help="Port of Kinesis Video Streams; 0 for any that is free.")] = 4567,
     region: Annotated[str, typer.Option(help="The region that it plays.")] = "us-east-1",
@@ -36,8 +40,9 @@ def up(
         ),
     ] = None,
     only_kvs: Annotated[bool, typer.Option("--only-kvs", help="Kinesis Video Streams alone.")] = False,
+    stay: Annotated[bool, typer.Option("--stay", help="Stay until told to stop, and stop it then.")] = False,
 ) -> None:
-    """Start MiniStack and Kinesis Video Streams, and go on without them in the foreground.
+    """Start MiniStack and Kinesis Video Streams; they go on in the background.
 
     Faults: cut, end, stall, slow, error, truncate, throttle, busy, expired-endpoint, expired-token, broken; each with
     after=30s, after=2MB or after=3f (fragments), rate=50KB, id=5000, times=N (0: for ever), stream=NAME, call=NAME.
@@ -53,10 +58,38 @@ def up(
             _inject(running.services["kvs"].url, spec)
         print("already running" + (f"; {len(fault)} faults added" if fault else ""), file=sys.stderr)
     else:
-        running = cloud.start(home, port=port, kvs_port=kvs_port, region=region, faults=fault or (), only_kvs=only_kvs)
+        running = cloud.start(
+            home, host=host, port=port, kvs_port=kvs_port, region=region, faults=fault or (), only_kvs=only_kvs
+        )
     for service in running.services.values():
         print(f"{service.name:<22} {service.url}", file=sys.stderr)
     print('use it: eval "$(inferfleet local env)"', file=sys.stderr)
+    if stay:
+        _stay(running)
+
+
+def _stay(running: Cloud) -> None:
+    """Returns on SIGTERM or Ctrl-C, with the cloud stopped.
+
+    Raises:
+        OutsideError: One of its servers has ended by itself.
+    """
+    import signal
+    import threading
+
+    from inferfleet.errors import OutsideError
+    from inferfleet.localcloud import cloud
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        while not stop.wait(1):
+            for service in running.services.values():
+                if not service.process.is_alive:
+                    raise OutsideError(f"{service.name} has ended; its log is {service.log}")
+    finally:
+        cloud.stop(cloud.folder())
 
 
 def down() -> None:

@@ -19,6 +19,7 @@ from inferfleet.localcloud import processes
 from inferfleet.localcloud.processes import Process
 
 HOST = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"
 ACCOUNT = "000000000000"
 _STATE_FILE = "cloud.json"
 _START_S = 90.0
@@ -98,6 +99,7 @@ def find(home: Path) -> Cloud | None:
 def start(
     home: Path,
     *,
+    host: str = HOST,
     port: int = 4566,
     kvs_port: int = 4567,
     region: str = "us-east-1",
@@ -108,6 +110,7 @@ def start(
 
     Args:
         home: Where its state and logs go.
+        host: Address to listen at; 0.0.0.0 for other machines and containers to reach it.
         port: Of MiniStack; 0 for any that is free.
         kvs_port: Of Kinesis Video Streams; 0 for any that is free.
         region: What it is called.
@@ -123,12 +126,12 @@ def start(
     for spec in faults:
         known.parse(spec)
     home.mkdir(parents=True, exist_ok=True)
-    kvs_port = _free(kvs_port, "--kvs-port")
+    kvs_port = _free(host, kvs_port, "--kvs-port")
     begun: dict[str, Service] = {}
     try:
         if not only_kvs:
-            begun["aws"] = _start_ministack(home, port, kvs_port, region)
-        begun["kvs"] = _start_kvs(home, kvs_port, region, faults)
+            begun["aws"] = _start_ministack(home, host, port, kvs_port, region)
+        begun["kvs"] = _start_kvs(home, host, kvs_port, region, faults)
         for service in begun.values():
             ready = lambda service=service: answers(service.url + service.health)  # noqa: E731
             processes.wait_until(ready, service.process, service.name, service.log, _START_S)
@@ -162,14 +165,14 @@ def answers(url: str) -> bool:
         return False
 
 
-def _start_ministack(home: Path, port: int, kvs_port: int, region: str) -> Service:
+def _start_ministack(home: Path, host: str, port: int, kvs_port: int, region: str) -> Service:
     if importlib.util.find_spec("ministack") is None:
         raise InputError('MiniStack is not installed; `pip install "inferfleet[local]"`, or use --only-kvs')
-    port = _free(port, "--port")
+    port = _free(host, port, "--port")
     environment = {
         "GATEWAY_PORT": str(port),
-        "BIND_HOST": HOST,
-        "MINISTACK_HOST": HOST,
+        "BIND_HOST": host,
+        "MINISTACK_HOST": os.environ.get("MINISTACK_HOST", HOST),
         "MINISTACK_REGION": region,
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "S3_DATA_DIR": str(home / "s3"),
@@ -179,19 +182,25 @@ def _start_ministack(home: Path, port: int, kvs_port: int, region: str) -> Servi
     log = home / "ministack.log"
     command = [sys.executable, "-m", "inferfleet.localcloud.emulator", "--kvs-port", str(kvs_port)]
     process = processes.start(command, environment, log)
-    return Service("MiniStack", f"http://{HOST}:{port}", "/_ministack/health", log, process)
+    return Service("MiniStack", f"http://{_own(host)}:{port}", "/_ministack/health", log, process)
 
 
-def _start_kvs(home: Path, port: int, region: str, faults: Sequence[str]) -> Service:
-    command = [sys.executable, "-m", "inferfleet.localcloud.kvs.server", "--port", str(port), "--region", region]
+def _start_kvs(home: Path, host: str, port: int, region: str, faults: Sequence[str]) -> Service:
+    command = [sys.executable, "-m", "inferfleet.localcloud.kvs.server", "--host", host, "--port", str(port)]
+    command += ["--region", region]
     for spec in faults:
         command += ["--fault", spec]
     log = home / "kvs.log"
     process = processes.start(command, {}, log)
-    return Service("Kinesis Video Streams", f"http://{HOST}:{port}", "/_inferfleet/state", log, process)
+    return Service("Kinesis Video Streams", f"http://{_own(host)}:{port}", "/_inferfleet/state", log, process)
 
 
-def _free(port: int, option: str) -> int:
+def _own(host: str) -> str:
+    """Where this machine itself reaches what listens at `host`."""
+    return HOST if host == EVERYWHERE else host
+
+
+def _free(host: str, port: int, option: str) -> int:
     """The port, or for 0 one that is free.
 
     Raises:
@@ -200,10 +209,10 @@ def _free(port: int, option: str) -> int:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError as error:
             raise OutsideError(
-                f"port {port} of {HOST} is taken; stop what listens there, or choose another with {option}"
+                f"port {port} of {host} is taken; stop what listens there, or choose another with {option}"
             ) from error
         return int(probe.getsockname()[1])
 
