@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from inferfleet.localcloud.emulator import Place
 
+_MEASUREMENTS = 6
+"""How often a minute services are measured."""
+
 
 def extend(place: Place) -> Callable[[], None]:
     """Puts our ECS, and what it needs of load balancing, in the place of MiniStack's; what to call at the end."""
+    from inferfleet.localcloud.autoscaling import minute_s
     from inferfleet.localcloud.ecs.api import Api
     from inferfleet.localcloud.ecs.balancer import Balancer
     from inferfleet.localcloud.ecs.controller import Controller
     from inferfleet.localcloud.ecs.elb import LoadBalancing
     from inferfleet.localcloud.ecs.engine import Engine
     from inferfleet.localcloud.ecs.environment import Environment
+    from inferfleet.localcloud.ecs.metrics import Metrics
     from inferfleet.localcloud.ecs.probes import Prober
     from inferfleet.localcloud.ecs.relay import Relay
 
@@ -27,11 +32,14 @@ def extend(place: Place) -> Callable[[], None]:
     controller = Controller(engine, Environment(place, engine, relay), balancer)
     LoadBalancing(balancer).install()
     Api(controller, place.pace).install()
+    metrics = Metrics(controller, engine, balancer, minute_s() / _MEASUREMENTS)
     prober.start()
+    metrics.start()
     controller.start()
 
     def close() -> None:
         prober.close()
+        metrics.close()
         controller.close()
         relay.close()
 

@@ -49,6 +49,7 @@ class Api:
         self._controller = controller
         self._pace = pace
         self._describe = ecs._describe_services
+        self._reset = ecs.reset
 
     def install(self) -> None:
         """Puts them in the place of MiniStack's."""
@@ -59,6 +60,7 @@ class Api:
         ecs._stop_task = self.stop_task
         ecs._maybe_mark_stopped = lambda *_: None
         ecs._run_task_worker = self._controller.runs.start
+        ecs.reset = self.reset
         ecs._ACTION_MAP.update(
             CreateService=self.create_service,
             UpdateService=self.update_service,
@@ -71,6 +73,11 @@ class Api:
             StopTask=self.stop_task,
             ExecuteCommand=self.execute_command,
         )
+
+    def reset(self) -> None:
+        """Forgets everything, as MiniStack does when a test asks it to."""
+        self._controller.forget_all()
+        self._reset()
 
     @answering
     def create_service(self, data: Json) -> Json:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from inferfleet.localcloud.ecs.launch import Json
@@ -51,6 +52,23 @@ class Target:
     requests: int = 0
 
 
+@dataclass(slots=True)
+class Served:
+    """What a target group served in a while.
+
+    Attributes:
+        requests: How many.
+        statuses: Of targets' answers, by their first digit.
+        seconds: How long each answer was waited for.
+        failures: Requests for which there was no target, or none that answered.
+    """
+
+    requests: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    failures: int = 0
+
+
 class Balancer:
     """The targets of all target groups."""
 
@@ -60,7 +78,7 @@ class Balancer:
         self._tasks: dict[str, list[Address]] = {}
         self._left: set[str] = set()
         self._turns: dict[str, int] = {}
-        self._served: dict[str, int] = {}
+        self._served: dict[str, Served] = {}
         self._lock = threading.Lock()
 
     def join(self, task: str, addresses: Iterable[Address]) -> None:
@@ -149,7 +167,6 @@ class Balancer:
             self._turns[group] = turn = self._turns.get(group, -1) + 1
             address, target = able[turn % len(able)]
             target.requests += 1
-            self._served[group] = self._served.get(group, 0) + 1
             return address, target
 
     def end(self, target: Target) -> None:
@@ -157,10 +174,27 @@ class Balancer:
         with self._lock:
             target.requests -= 1
 
-    def served(self) -> dict[str, int]:
-        """Requests of each target group since the last time that this was asked."""
+    def answered(self, group: str, status: int, seconds: float) -> None:
+        """Counts an answer of a target, and how long it let wait."""
+        with self._lock:
+            served = self._served.setdefault(group, Served())
+            served.requests += 1
+            served.statuses[status // 100] += 1
+            served.seconds.append(seconds)
+
+    def failed(self, group: str) -> None:
+        """Counts a request that the load balancer had to answer itself."""
+        with self._lock:
+            served = self._served.setdefault(group, Served())
+            served.requests += 1
+            served.failures += 1
+
+    def take_served(self) -> dict[str, Served]:
+        """What each target group that has targets or had requests served since the last time that this was asked."""
         with self._lock:
             served, self._served = self._served, {}
+            for group, _, _ in self._targets:
+                served.setdefault(group, Served())
             return served
 
     def _register(self, address: Address) -> None:

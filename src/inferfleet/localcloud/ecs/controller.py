@@ -48,6 +48,7 @@ class Controller:
         self._balancer = balancer
         self._wake = threading.Event()
         self._over = False
+        self._trouble = ""
         self._thread = threading.Thread(target=self._run, name="ecs-controller", daemon=True)
 
     def start(self) -> None:
@@ -60,8 +61,14 @@ class Controller:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        if self._engine.client is not None:
-            self._engine.remove(self._engine.observe(self._environment.label))
+        self.forget_all()
+
+    def forget_all(self) -> None:
+        """Has no service any more; their containers go."""
+        with self.lock:
+            self.services.clear()
+            if self._engine.client is not None:
+                self._engine.remove(self._engine.observe(self._environment.label))
 
     def wake(self) -> None:
         """Looks after services now and not a little later."""
@@ -91,8 +98,11 @@ class Controller:
             self._wake.clear()
             try:
                 self._tick()
-            except Exception:
-                _LOG.exception("the ECS controller stumbled")
+                self._trouble = ""
+            except Exception as error:
+                if str(error) != self._trouble:
+                    _LOG.exception("the ECS controller stumbled; it goes on trying")
+                self._trouble = str(error)
 
     def _tick(self) -> None:
         from ministack.core.responses import request_scope
@@ -104,7 +114,7 @@ class Controller:
             with request_scope(account, region):
                 self._look_at(task, seen)
         with self.lock:
-            for kept in list(self.services.values()):
+            for kept in [one for one in self.services.values() if one.record["status"] != "INACTIVE"]:
                 with request_scope(kept.account, kept.region):
                     self._look_after(kept)
         self._forget()

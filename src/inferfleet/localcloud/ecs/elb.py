@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
@@ -125,10 +126,12 @@ class LoadBalancing:
                 listed[0]["Id"], group_arn, method, path, headers, body, query, raw_query
             )
             return answer
-        begun = self._balancer.begin(group_arn)
-        if begun is None:
+        chosen = self._balancer.begin(group_arn)
+        if chosen is None:
+            self._balancer.failed(group_arn)
             return _refused(503, "no target is registered")
-        (_, host, port), target = begun
+        (_, host, port), target = chosen
+        begun = time.monotonic()
         try:
             response: Response = await alb._proxy_http_target(
                 {"Id": host, "Port": port}, group, method, raw_path or path, headers, body, query, raw_query
@@ -136,7 +139,7 @@ class LoadBalancing:
         except BaseException:
             self._balancer.end(target)
             raise
-        return self._watched(response, target)
+        return self._watched(response, group_arn, target, time.monotonic() - begun)
 
     def describe_target_groups(self, params: Json) -> Response:
         """DescribeTargetGroups, with the load balancers that really use each."""
@@ -202,14 +205,16 @@ class LoadBalancing:
         refused: Response = self._alb._error("TargetGroupNotFound", f"Target group '{arn}' not found.")
         return refused
 
-    def _watched(self, response: Response, target: Target) -> Response:
-        """A response whose request is over once all of it has been sent."""
+    def _watched(self, response: Response, group: str, target: Target, seconds: float) -> Response:
+        """A response that is counted, and whose request is over once all of it has been sent."""
         from ministack.core.responses import StreamingResponse
 
         status, headers, body = response
         if not isinstance(body, StreamingResponse):
+            self._balancer.failed(group)
             self._balancer.end(target)
             return response
+        self._balancer.answered(group, status, seconds)
         inner = body.runner
 
         async def runner(send: Any, receive: Any) -> None:

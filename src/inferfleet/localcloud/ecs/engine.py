@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
     from inferfleet.localcloud.emulator import Place
 
 _TIMEOUT_S = 60
+_NANO = 1_000_000_000
 _CONNECTIONS = 256
+_REMOVED_AT_ONCE = 8
 """Each container's log is followed over a connection of its own."""
 _ECR = re.compile(r"^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?(?::\d+)?/(?P<rest>.+)$")
 _HEALTH = re.compile(r"\((healthy|unhealthy)\)")
@@ -30,6 +35,15 @@ class Seen:
 
     is_running: bool
     health: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a container has used: seconds of CPU since it began, bytes of memory now, and when that was measured."""
+
+    at: float
+    cpu_s: float
+    memory: float
 
 
 class Engine:
@@ -147,6 +161,23 @@ class Engine:
             return bool(self.required.api.inspect_container(container_id)["State"]["OOMKilled"])
         return False
 
+    def usage(self, container_id: str) -> Usage | None:
+        """What a container has used; None if it is gone."""
+        from docker.errors import APIError
+
+        try:
+            found = self.required.api.stats(container_id, stream=False, one_shot=True)
+        except APIError:
+            return None
+        memory = found.get("memory_stats") or {}
+        details = memory.get("stats") or {}
+        idle = details.get("total_inactive_file", details.get("inactive_file", 0))
+        return Usage(
+            time.monotonic(),
+            found["cpu_stats"]["cpu_usage"]["total_usage"] / _NANO,
+            float(max(0, memory.get("usage", 0) - idle)),
+        )
+
     def stop(self, container_id: str, timeout: int) -> None:
         """SIGTERM, and after `timeout` seconds SIGKILL; returns when it has ended."""
         from docker.errors import APIError
@@ -158,18 +189,20 @@ class Engine:
         """Removes containers, running or not, and named volumes."""
         from docker.errors import APIError
 
-        for container_id in container_ids:
+        def remove(container_id: str) -> None:
             with suppress(APIError):
                 self.required.api.remove_container(container_id, v=True, force=True)
+
+        with ThreadPoolExecutor(_REMOVED_AT_ONCE) as pool:
+            list(pool.map(remove, container_ids))
         for volume in volumes:
             with suppress(APIError):
                 self.required.api.remove_volume(volume)
 
 
 def _connected() -> DockerClient | None:
-    from docker.errors import DockerException
-
     import docker
+    from docker.errors import DockerException
 
     try:
         client = docker.from_env(timeout=_TIMEOUT_S, max_pool_size=_CONNECTIONS)

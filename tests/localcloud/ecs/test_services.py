@@ -1,0 +1,145 @@
+"""Services of the local cloud on real containers: deployed, updated, failed, rolled back, removed."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+
+
+def test_a_rolling_update_under_load_loses_no_request(world):
+    balanced = world.balanced()
+    service = world.create(world.define(world.container("v1")), count=2, balanced=balanced)
+    assert world.settled(service)["status"] == "SUCCESSFUL"
+    with world.load(balanced.host) as answers:
+        world.update(service, taskDefinition=world.define(world.container("v2")))
+        assert world.settled(service)["status"] == "SUCCESSFUL"
+        world.wait(lambda: answers[200, "v2"] > 3)
+    assert set(answers) == {(200, "v1"), (200, "v2")}
+    gone = world.tasks(service, "STOPPED")
+    assert [task["containers"][0]["exitCode"] for task in gone] == [0, 0]
+    assert {task["stopCode"] for task in gone} == {"ServiceSchedulerInitiated"}
+    shown = world.service(service)
+    assert [(one["status"], one["rolloutState"], one["runningCount"]) for one in shown["deployments"]] == [
+        ("PRIMARY", "COMPLETED", 2)
+    ]
+    assert "has reached a steady state" in shown["events"][0]["message"]
+
+
+def test_blue_green_shifts_the_listener_and_loses_no_request(world):
+    balanced = world.balanced()
+    first = world.define(world.container("v1"))
+    service = world.create(first, balanced=balanced, strategy="BLUE_GREEN", bakeTimeInMinutes=1)
+    assert world.settled(service)["status"] == "SUCCESSFUL"
+    with world.load(balanced.host) as answers:
+        world.update(service, taskDefinition=world.define(world.container("v2")))
+        baking = world.wait(lambda: (found := world.deployment(service)).get("lifecycleStage") == "BAKE_TIME" and found)
+        assert baking["targetServiceRevision"]["requestedProductionTrafficWeight"] == 100
+        assert baking["sourceServiceRevisions"][0]["runningTaskCount"] == 1
+        assert world.settled(service)["status"] == "SUCCESSFUL"
+    assert set(answers) == {(200, "v1"), (200, "v2")}
+    (action,) = world.elb.describe_rules(ListenerArn=balanced.listener)["Rules"][0]["Actions"]
+    weights = {group["TargetGroupArn"]: group["Weight"] for group in action["ForwardConfig"]["TargetGroups"]}
+    assert weights == dict(zip(balanced.groups, (0, 100), strict=True))
+    assert [task["taskDefinitionArn"] for task in world.tasks(service)] != [first]
+
+
+def test_a_version_that_fails_its_health_check_is_rolled_back_and_reported(world):
+    balanced = world.balanced()
+    service = world.create(world.define(world.container("v1")), balanced=balanced)
+    world.settled(service)
+    with world.load(balanced.host) as answers:
+        world.update(service, taskDefinition=world.define(world.container("v2", SICK=1)))
+        decided = world.settled(service)
+    assert decided["status"] == "ROLLBACK_SUCCESSFUL"
+    assert "circuit breaker" in decided["statusReason"]
+    assert decided["rollback"]["serviceRevisionArn"] == decided["sourceServiceRevisions"][0]["arn"]
+    assert decided["deploymentCircuitBreaker"] == {"status": "TRIGGERED", "failureCount": 3, "threshold": 3}
+    assert answers.keys() == {(200, "v1")}
+    failed = [task for task in world.tasks(service, "STOPPED") if "health checks" in task["stoppedReason"]]
+    assert len(failed) == 3
+    assert world.service(service)["deployments"][0]["rolloutState"] == "COMPLETED"
+
+
+def test_a_blue_green_deployment_whose_tasks_crash_gives_the_traffic_back(world):
+    balanced = world.balanced()
+    service = world.create(world.define(world.container("v1")), balanced=balanced, strategy="BLUE_GREEN")
+    world.settled(service)
+    world.update(service, taskDefinition=world.define(world.container("v2", CRASH=7)))
+    assert world.settled(service)["status"] == "ROLLBACK_SUCCESSFUL"
+    assert world.get(balanced.host) == (200, "v1")
+    crashed = [task for task in world.tasks(service, "STOPPED") if task["stopCode"] == "EssentialContainerExited"]
+    assert {task["containers"][0]["exitCode"] for task in crashed} == {7}
+
+
+def test_a_killed_task_is_replaced_and_says_how_it_ended(world):
+    service = world.create(world.define(world.container()))
+    world.settled(service)
+    (before,) = world.tasks(service)
+    subprocess.run(["docker", "kill", before["containers"][0]["runtimeId"]], check=True, capture_output=True)
+    gone = world.wait(lambda: [task for task in world.tasks(service, "STOPPED") if task["lastStatus"] == "STOPPED"])
+    world.wait(lambda: [task for task in world.tasks(service) if task["lastStatus"] == "RUNNING"])
+    assert gone[0]["stopCode"] == "EssentialContainerExited"
+    assert gone[0]["stoppedReason"] == "Essential container in task exited"
+    assert gone[0]["containers"][0]["exitCode"] == 137
+
+
+def test_an_unhealthy_container_is_replaced(world):
+    check = {"command": ["CMD-SHELL", "test ! -e /tmp/sick"], "interval": 5, "retries": 1, "timeout": 2}
+    service = world.create(world.define(world.container(healthCheck={**check, "interval": 1})))
+    world.settled(service)
+    (before,) = world.tasks(service)
+    assert before["healthStatus"] == "HEALTHY"
+    subprocess.run(["docker", "exec", before["containers"][0]["runtimeId"], "touch", "/tmp/sick"], check=True)
+    gone = world.wait(lambda: world.tasks(service, "STOPPED"))
+    assert gone[0]["stoppedReason"] == "Task failed container health checks"
+    world.wait(lambda: [task for task in world.tasks(service) if task["healthStatus"] == "HEALTHY"])
+
+
+def test_an_image_that_is_nowhere_fails_the_deployment(world):
+    missing = "000000000000.dkr.ecr.us-east-1.amazonaws.com/nothing:1"
+    service = world.create(world.define(world.container(image=missing)))
+    decided = world.settled(service)
+    assert decided["status"] == "ROLLBACK_FAILED"
+    assert "no completed deployment" in decided["statusReason"]
+    failed = world.tasks(service, "STOPPED")[0]
+    assert failed["stopCode"] == "TaskFailedToStart"
+    assert failed["stoppedReason"].startswith(f"CannotPullContainerError: {missing}")
+
+
+def test_a_deployment_that_a_person_stops_rolls_back(world):
+    service = world.create(world.define(world.container("v1")))
+    world.settled(service)
+    world.update(service, taskDefinition=world.define(world.container("v2", healthCheck={"command": ["CMD", "false"]})))
+    arn = world.deployment(service)["serviceDeploymentArn"]
+    world.ecs.stop_service_deployment(serviceDeploymentArn=arn)
+    decided = world.settled(service)
+    assert decided["status"] == "ROLLBACK_SUCCESSFUL"
+    assert "a user stopped it" in decided["rollback"]["reason"]
+
+
+def test_the_desired_count_is_followed_and_deletion_leaves_nothing(world):
+    family = f"family-{uuid.uuid4().hex[:8]}"
+    service = world.create(world.define(world.container(), family=family), count=1)
+    world.settled(service)
+    deployment = world.deployment(service)["serviceDeploymentArn"]
+    for count in (3, 1):
+        world.update(service, desiredCount=count)
+        world.wait(lambda count=count: world.service(service)["runningCount"] == count)
+    assert world.deployment(service)["serviceDeploymentArn"] == deployment
+    world.ecs.delete_service(cluster="fleet", service=service, force=True)
+    world.wait(lambda: world.service(service)["status"] == "INACTIVE")
+    label = f"label=com.amazonaws.ecs.task-definition-family={family}"
+    listed = subprocess.run(["docker", "ps", "-aq", "--filter", label], check=True, capture_output=True)
+    assert not listed.stdout
+    assert service not in str(world.ecs.list_services(cluster="fleet")["serviceArns"])
+
+
+def test_a_changed_setting_makes_a_revision_and_a_forced_deployment_another(world):
+    service = world.create(world.define(world.container()))
+    first = world.settled(service)["targetServiceRevision"]["arn"]
+    world.update(service, forceNewDeployment=True)
+    second = world.settled(service)["targetServiceRevision"]["arn"]
+    assert first != second
+    shown = world.ecs.describe_service_revisions(serviceRevisionArns=[first, second])["serviceRevisions"]
+    assert [one["taskDefinition"] for one in shown] == [world.service(service)["taskDefinition"]] * 2
+    assert shown[1]["containerImages"][0]["image"] == world.image
