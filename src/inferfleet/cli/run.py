@@ -97,10 +97,21 @@ def run(
         server.stop()
     log.info("done", frames={camera.id: camera.frames for camera in cameras}, undelivered_events=remaining)
     if remaining:
-        print(f"inferfleet: {remaining} events are still in the spool and go out with the next start", file=sys.stderr)
+        print(f"inferfleet: {_undelivered(remaining, is_leased=worker.is_leased)}", file=sys.stderr)
     failed = [f"camera {camera.id!r}: {camera.error}" for camera in cameras if camera.state == "failed"]
     if failed:
         raise OutsideError("these cameras could not be read\n" + "\n".join(failed))
+
+
+def _undelivered(events: int, *, is_leased: bool) -> str:
+    """What becomes of events that not every sink has."""
+    what = "1 event has" if events == 1 else f"{events} events have"
+    if is_leased:
+        return (
+            f"{what} not reached every sink; the worker that takes their cameras next makes and delivers them again, "
+            "under the same ids"
+        )
+    return f"{what} not reached every sink; what is missing is in the spool and goes out with the next start"
 
 
 def _with_spool(file: CamerasFile, path: Path | None) -> CamerasFile:

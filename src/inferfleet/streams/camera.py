@@ -48,6 +48,8 @@ class CameraStatus:
         reconnects: How often the source had to be opened again.
         fps: Frames a second, over the last 64 frames.
         behind: How far the source is behind the newest that it could give, in seconds; None where it cannot tell.
+        lost: Parts (fragments) of the source that could not be had.
+        jumps: How often the source was too far behind and went on with the newest.
     """
 
     camera: str
@@ -60,6 +62,8 @@ class CameraStatus:
     reconnects: int = 0
     fps: float = 0.0
     behind: float | None = None
+    lost: int = 0
+    jumps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ class CameraReader:
         self._error: str | None = None
         self._frames = 0
         self._skipped = 0
-        self._reconnects = 0
+        self._reconnects = self._lost = self._jumps = 0
         self._last: Frame | None = None
         self._arrivals: deque[float] = deque(maxlen=_RATE_FRAMES)
 
@@ -182,6 +186,8 @@ class CameraReader:
                 reconnects=self._reconnects + (healing.retries if healing is not None else 0),
                 fps=self._rate(),
                 behind=healing.behind if healing is not None else None,
+                lost=self._lost + (healing.lost if healing is not None else 0),
+                jumps=self._jumps + (healing.jumps if healing is not None else 0),
             )
 
     def _rate(self) -> float:
@@ -228,6 +234,10 @@ class CameraReader:
         finally:
             with self._lock:
                 self._skipped += source.skipped if source is not None else 0
+                if isinstance(source, SelfHealing):
+                    self._reconnects += source.retries
+                    self._lost += source.lost
+                    self._jumps += source.jumps
                 self._source = None
         if source.is_live and not self._stopping.is_set():
             return SourceError(f"camera {self._camera!r}: the other side closed the connection")

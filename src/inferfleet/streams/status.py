@@ -34,6 +34,8 @@ class CameraReport(msgspec.Struct, frozen=True):
         reconnects: How often the source was opened again.
         last_frame_time: Capture time of the last frame.
         behind_seconds: How far its source is behind the newest that it could give; None where it cannot tell.
+        lost: Fragments of its source that could not be had: damaged for good, or removed by retention before.
+        jumps: How often its source was too far behind (`max_lag`) and jumped to now.
     """
 
     id: str
@@ -49,10 +51,32 @@ class CameraReport(msgspec.Struct, frozen=True):
     reconnects: int
     last_frame_time: datetime | None
     behind_seconds: float | None = None
+    lost: int = 0
+    jumps: int = 0
+
+
+class LeaseReport(msgspec.Struct, frozen=True):
+    """This worker's part in sharing the cameras.
+
+    Attributes:
+        held: Cameras that it holds.
+        wanted: Cameras of its configuration, which all workers share.
+        taken: Leases taken since the start.
+        lost: Leases that ran out or were refused since the start, rather than given up.
+        renewed_seconds: Since the table last took all renewals; None before it has.
+        duration: Of a lease, in seconds. Who has not renewed for 80 % of it publishes nothing any more.
+    """
+
+    held: int
+    wanted: int
+    taken: int
+    lost: int
+    renewed_seconds: float | None
+    duration: float
 
 
 class WorkerReport(msgspec.Struct, frozen=True):
-    """The whole worker: cameras, models with their digests, sinks, and the spool."""
+    """The whole worker: cameras, models with their digests, sinks, the spool, and leases where cameras are shared."""
 
     worker: str
     uptime_seconds: float
@@ -63,6 +87,7 @@ class WorkerReport(msgspec.Struct, frozen=True):
     spool_bytes: int
     spool_full: bool
     spool_error: str | None = None
+    leases: LeaseReport | None = None
 
 
 class Rates:
@@ -103,6 +128,8 @@ def report_camera(lane: Lane, fps: float, drops: Mapping[str, int]) -> CameraRep
         reconnects=reader.reconnects,
         last_frame_time=lane.seen.frame.time if lane.seen else None,
         behind_seconds=reader.behind,
+        lost=reader.lost,
+        jumps=reader.jumps,
     )
 
 
@@ -120,6 +147,12 @@ def scrape(report: WorkerReport) -> Iterable[Metric]:
     reconnects = CounterMetricFamily(
         "inferfleet_camera_reconnects", "Times the source was reopened.", labels=["camera"]
     )
+    lost = CounterMetricFamily(
+        "inferfleet_camera_lost_fragments", "Fragments of the source that could not be had.", labels=["camera"]
+    )
+    jumps = CounterMetricFamily(
+        "inferfleet_camera_jumps", "Times the source was too far behind and jumped to now.", labels=["camera"]
+    )
     skipped = CounterMetricFamily("inferfleet_frames_skipped", "Frames left undecoded or damaged.", labels=["camera"])
     displaced = CounterMetricFamily(
         "inferfleet_frames_displaced", "Frames that a newer one displaced before a model was free.", labels=["camera"]
@@ -132,9 +165,13 @@ def scrape(report: WorkerReport) -> Iterable[Metric]:
         if camera.behind_seconds is not None:
             behind.add_metric([camera.id], camera.behind_seconds)
         reconnects.add_metric([camera.id], camera.reconnects)
+        lost.add_metric([camera.id], camera.lost)
+        jumps.add_metric([camera.id], camera.jumps)
         skipped.add_metric([camera.id], camera.skipped)
         displaced.add_metric([camera.id], camera.drops.get("newer_frame", 0))
-    yield from (state, seen, behind, reconnects, skipped, displaced)
+    yield from (state, seen, behind, reconnects, lost, jumps, skipped, displaced)
+    if report.leases is not None:
+        yield from _scrape_leases(report.leases)
     yield GaugeMetricFamily("inferfleet_spool_bytes", "Size of the spool.", value=report.spool_bytes)
     backlog = GaugeMetricFamily("inferfleet_sink_backlog_events", "Events a sink has not got yet.", labels=["sink"])
     oldest = GaugeMetricFamily("inferfleet_sink_lag_seconds", "Age of the oldest of them.", labels=["sink"])
@@ -146,3 +183,16 @@ def scrape(report: WorkerReport) -> Iterable[Metric]:
         delivered.add_metric([sink.name], sink.delivered)
         failures.add_metric([sink.name], sink.failures)
     yield from (backlog, oldest, delivered, failures)
+
+
+def _scrape_leases(leases: LeaseReport) -> Iterable[Metric]:
+    yield GaugeMetricFamily("inferfleet_leases_held", "Cameras that this worker holds.", value=leases.held)
+    yield GaugeMetricFamily("inferfleet_leases_wanted", "Cameras that all workers share.", value=leases.wanted)
+    yield CounterMetricFamily("inferfleet_leases_taken", "Leases taken.", value=leases.taken)
+    yield CounterMetricFamily("inferfleet_leases_lost", "Leases that ran out or were refused.", value=leases.lost)
+    if leases.renewed_seconds is not None:
+        yield GaugeMetricFamily(
+            "inferfleet_leases_renewed_seconds",
+            "Since the table last took all renewals.",
+            value=leases.renewed_seconds,
+        )

@@ -142,7 +142,8 @@ class Worker:
         """Stops reading, finishes what is on its way, and flushes the sinks.
 
         Returns:
-            How many events are still undelivered; they stay in the spool for the next start.
+            How many events are still undelivered. Without leases they stay in the spool for the next start; with
+            them, whoever takes their cameras next makes and delivers them again.
         """
         self._stopping.set()
         if self._leasing is not None:
@@ -181,6 +182,11 @@ class Worker:
                 self._stop_lanes([camera])
 
     @property
+    def is_leased(self) -> bool:
+        """Whether cameras are shared with other workers."""
+        return self._leasing is not None
+
+    @property
     def is_alive(self) -> bool:
         """Whether the worker's own threads run; cameras may be down."""
         return self._housekeeper.is_alive() and all(model.is_alive for model in self._models.all)
@@ -211,6 +217,7 @@ class Worker:
             spool_bytes=self.spool.size_bytes,
             spool_full=self.spool.is_full,
             spool_error=self.spool.trouble,
+            leases=self._leasing.report() if self._leasing is not None else None,
         )
 
     def _runs(self, camera: str, plans: Mapping[str, _Plan]) -> bool:

@@ -91,6 +91,16 @@ class KvsReader:
         return sum(self._client.progress.failures.values())
 
     @property
+    def lost(self) -> int:
+        """Fragments given up because they stayed damaged, or gone because retention removed them."""
+        return self._client.progress.lost
+
+    @property
+    def jumps(self) -> int:
+        """How often a live camera was too far behind and jumped to now."""
+        return self._client.progress.jumps
+
+    @property
     def progress(self) -> Progress:
         """What is known of the reading."""
         return self._client.progress

@@ -23,6 +23,7 @@ from inferfleet.streams.leases.dynamodb import DynamoDbTable
 from inferfleet.streams.leases.gate import LeaseGate
 from inferfleet.streams.leases.held import Held, awake_or_asleep
 from inferfleet.streams.leases.member import Member
+from inferfleet.streams.status import LeaseReport
 
 _log = structlog.get_logger(__name__)
 
@@ -59,6 +60,7 @@ class Leasing:
     def __init__(self, settings: Leases, name: str, host: Host) -> None:
         """Prepares it; nothing is asked of DynamoDB before `open`."""
         self.gate = LeaseGate()
+        self._duration = settings.duration
         self._table = DynamoDbTable(settings)
         self._member = Member(name, self._table, settings.duration, awake_or_asleep)
         self._host = host
@@ -95,6 +97,18 @@ class Leasing:
     def fences(self) -> dict[str, int]:
         """The cameras that this worker certainly holds now, each with its fence."""
         return {camera: held.fence for camera, held in list(self._member.held.items()) if held.is_valid}
+
+    def report(self) -> LeaseReport:
+        """What the leases are like now."""
+        member = self._member
+        return LeaseReport(
+            held=len(self.fences),
+            wanted=len(self._host.camera_ids()),
+            taken=member.taken,
+            lost=member.lost,
+            renewed_seconds=None if member.renewed is None else round(awake_or_asleep() - member.renewed, 3),
+            duration=self._duration,
+        )
 
     def settle(self) -> None:
         """Takes no more cameras, as the worker is about to stop; those it has are renewed."""

@@ -26,7 +26,16 @@ _log = structlog.get_logger(__name__)
 
 
 class Member:
-    """A worker's part in sharing the cameras. One thread drives it; `held` may be read by any."""
+    """A worker's part in sharing the cameras. One thread drives it; its attributes may be read by any.
+
+    Attributes:
+        name: Of the worker.
+        interval: Between two renewals, in seconds.
+        held: What it holds, by camera.
+        taken: Leases taken so far.
+        lost: Leases that ran out or were refused so far, rather than given up.
+        renewed: When the table last took all renewals and the worker's own item, on the clock; None before it has.
+    """
 
     def __init__(self, name: str, table: Table, duration: float, clock: Clock) -> None:
         """Joins nothing yet.
@@ -46,6 +55,8 @@ class Member:
         self._watch: Watch = {}
         self._view = View()
         self._beats = 0
+        self.taken = self.lost = 0
+        self.renewed: float | None = None
 
     def renew(self) -> list[Held]:
         """Shows that this worker lives, and renews what it holds, with what was delivered since.
@@ -54,12 +65,14 @@ class Member:
             What it holds no longer. Whoever runs those cameras must let go of them.
         """
         self._beats += 1
-        self._quietly(lambda: self._table.beat(Beat(self.name, self._beats)))
+        is_well = self._quietly(lambda: self._table.beat(Beat(self.name, self._beats)))
         lost = [held for held in self.held.values() if not held.is_valid]
         alive = [held for held in self.held.values() if held not in lost]
         renewals = [Renewal(held.camera, held.fence, held.news) for held in alive]
         began = self._clock()
-        for held, renewal, answer in zip(alive, renewals, self._table.renew(renewals, self.name), strict=True):
+        answers = self._table.renew(renewals, self.name)
+        self.renewed = began if is_well and None not in answers else self.renewed
+        for held, renewal, answer in zip(alive, renewals, answers, strict=True):
             if answer and renewal.checkpoint is not None:
                 held.wrote(renewal.checkpoint)
             if answer is False:
@@ -68,6 +81,7 @@ class Member:
                 held.extend(self._until(began))
             if not held.is_valid:
                 lost.append(held)
+        self.lost += len(lost)
         for held in lost:
             del self.held[held.camera]
             _log.warning("lease lost", camera=held.camera, fence=held.fence)
@@ -103,6 +117,7 @@ class Member:
         fence, checkpoint = taken
         held = Held(lease.camera, fence, checkpoint, self._until(began), self._clock)
         self.held[lease.camera] = held
+        self.taken += 1
         _log.info("lease taken", camera=lease.camera, fence=fence, former=lease.owner)
         return held
 
@@ -135,9 +150,11 @@ class Member:
     def _forget(self, beat: Beat) -> None:
         self._quietly(lambda: self._table.forget(beat))
 
-    def _quietly(self, write: Callable[[], None]) -> None:
-        """Makes a write that may fail: the next one, or the lease's end, makes up for it."""
+    def _quietly(self, write: Callable[[], None]) -> bool:
+        """Makes a write that may fail: the next one, or the lease's end, makes up for it. Whether it worked."""
         try:
             write()
         except TableUnavailableError as error:
             _log.warning("the lease table does not answer", error=str(error))
+            return False
+        return True

@@ -58,3 +58,11 @@ class SelfHealing(Protocol):
     @property
     def retries(self) -> int:
         """How often something went wrong and it connected again."""
+
+    @property
+    def lost(self) -> int:
+        """Parts (fragments) that could not be had: damaged for good, or gone before they were read."""
+
+    @property
+    def jumps(self) -> int:
+        """How often it left out what it was too far behind to read, and went on with the newest."""
