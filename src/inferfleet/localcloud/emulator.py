@@ -19,6 +19,7 @@ EXTENSIONS = (
     "inferfleet.localcloud.ecs",
     "inferfleet.localcloud.cloudformation",
     "inferfleet.localcloud.autoscaling",
+    "inferfleet.localcloud.events",
 )
 """Modules that extend MiniStack, in the order in which they do it."""
 

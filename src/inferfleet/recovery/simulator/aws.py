@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-ACCOUNT, REGION = "111122223333", "us-east-1"
+REGION = "us-east-1"
 _FORGET_AFTER = 3600.0
 _TOKEN_LIVES = 24 * 3600.0
 _ATTRIBUTE_VALUE = re.compile(r"(?! )[A-Za-z0-9._@/\\: -]{0,128}(?<! )")
@@ -55,8 +55,17 @@ class SimInstance:
 class SmallCluster:
     """One cluster of container instances in one Auto Scaling group."""
 
-    def __init__(self, name: str = "gpu", nodes: int = 2, gpus: int = 8, now: float = 1_800_000_000.0) -> None:
+    def __init__(
+        self,
+        name: str = "gpu",
+        nodes: int = 2,
+        gpus: int = 8,
+        now: float = 1_800_000_000.0,
+        *,
+        account: str = "111122223333",
+    ) -> None:
         self.name = name
+        self.account = account
         self.now = now
         self.instances: dict[str, SimInstance] = {}
         self.tasks: dict[str, Json] = {}
@@ -79,13 +88,13 @@ class SmallCluster:
     @property
     def cluster_arn(self) -> str:
         """ARN of the cluster."""
-        return f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{self.name}"
+        return f"arn:aws:ecs:{REGION}:{self.account}:cluster/{self.name}"
 
     def add_instance(self, gpus: int = 8) -> SimInstance:
         """An instance joins the cluster."""
         number = next(self._count)
         node = f"i-{number:017x}"
-        arn = f"arn:aws:ecs:{REGION}:{ACCOUNT}:container-instance/{self.name}/{number:032x}"
+        arn = f"arn:aws:ecs:{REGION}:{self.account}:container-instance/{self.name}/{number:032x}"
         names = tuple(f"GPU-{number:04d}-{at}" for at in range(gpus))
         item = SimInstance(node, arn, names, booted_at=self.now)
         self.instances[node] = item
@@ -202,7 +211,7 @@ class SmallCluster:
         return None, reason
 
     def _make_task(self, given: Json, item: SimInstance, gpus: int) -> Json:
-        arn = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/{self.name}/{next(self._count):032x}"
+        arn = f"arn:aws:ecs:{REGION}:{self.account}:task/{self.name}/{next(self._count):032x}"
         used = {gpu for task in self._tasks_on(item) for gpu in task["containers"][0]["gpuIds"]}
         free = [gpu for gpu in item.gpus if gpu not in used][:gpus]
         name = next((entry["name"] for entry in given.get("overrides", {}).get("containerOverrides", [])), "main")
@@ -210,7 +219,7 @@ class SmallCluster:
             "taskArn": arn,
             "clusterArn": self.cluster_arn,
             "containerInstanceArn": item.arn,
-            "taskDefinitionArn": f"arn:aws:ecs:{REGION}:{ACCOUNT}:task-definition/{given['taskDefinition']}:1",
+            "taskDefinitionArn": f"arn:aws:ecs:{REGION}:{self.account}:task-definition/{given['taskDefinition']}:1",
             "containers": [{"name": name, "lastStatus": "PENDING", "gpuIds": free}],
             "desiredStatus": "RUNNING",
             "lastStatus": "PENDING",
@@ -251,7 +260,7 @@ class SmallCluster:
         return {"tasks": found, "failures": []}
 
     def _DescribeTaskDefinition(self, given: Json) -> Json:
-        name = given["taskDefinition"].rsplit("/", 1)[-1].split(":")[0]
+        name = _family(given["taskDefinition"])
         if name not in self.definitions:
             raise ApiError("ClientException", "Unable to describe task definition.")
         return {"taskDefinition": self.definitions[name]}
@@ -377,9 +386,16 @@ class SmallCluster:
         command = asked[0].get("command", []) if asked else []
         code, log = item.verdict(command) if item.verdict is not None else (0, "")
         head = f"boot-id: {_boot_id(item)} at {item.booted_at}"
-        stream = f"dcgm/{task['containers'][0]['name']}/{task['taskArn'].rsplit('/', 1)[-1]}"
-        self.logs["/ecs/dcgm", stream] = [head, *log.splitlines()]
+        self._log(task, [head, *log.splitlines()])
         self._end(task, code, "EssentialContainerExited", "Essential container in task exited")
+
+    def _log(self, task: Json, lines: list[str]) -> None:
+        """Keeps what a container prints where its definition's awslogs options say."""
+        definition = self.definitions[_family(task["taskDefinitionArn"])]
+        container = definition["containerDefinitions"][0]
+        options = container["logConfiguration"]["options"]
+        stream = f"{options['awslogs-stream-prefix']}/{container['name']}/{task['taskArn'].rsplit('/', 1)[-1]}"
+        self.logs[options["awslogs-group"], stream] = lines
 
     def _set_boot(self, item: SimInstance) -> None:
         item.attributes["inferfleet.boot"] = f"{_boot_id(item)}@{item.booted_at}"
@@ -410,7 +426,7 @@ class SmallCluster:
         return item
 
     def _gpus_of(self, given: Json) -> int:
-        definition = self.definitions.get(given["taskDefinition"].rsplit("/", 1)[-1].split(":")[0])
+        definition = self.definitions.get(_family(given["taskDefinition"]))
         if definition is None:
             raise ApiError("ClientException", "TaskDefinition not found.")
         asked = {item.get("name"): item for item in given.get("overrides", {}).get("containerOverrides", [])}
@@ -451,7 +467,7 @@ class SmallCluster:
                 "id": f"event-{len(self.events)}",
                 "detail-type": kind,
                 "source": "aws.ecs",
-                "account": ACCOUNT,
+                "account": self.account,
                 "region": REGION,
                 "time": _iso(self.now),
                 "resources": [],
@@ -461,6 +477,11 @@ class SmallCluster:
 
 
 _TIMES = ("createdAt", "startedAt", "stoppedAt", "stoppingAt")
+
+
+def _family(definition: str) -> str:
+    """A task definition's family, from its name, `family:revision` or ARN."""
+    return definition.rsplit("/", 1)[-1].split(":", maxsplit=1)[0]
 
 
 def _boot_id(item: SimInstance) -> str:
