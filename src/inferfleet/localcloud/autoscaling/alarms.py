@@ -6,10 +6,11 @@ import uuid
 from typing import Any
 
 from inferfleet.localcloud.autoscaling.decide import HIGH_MINUTES, LOW_MINUTES
-from inferfleet.localcloud.autoscaling.metric import Metric, followed
+from inferfleet.localcloud.autoscaling.metric import followed
 from inferfleet.localcloud.autoscaling.records import Policy, Target
 from inferfleet.localcloud.autoscaling.refusal import Refusal
 from inferfleet.localcloud.calls import Calls
+from inferfleet.localcloud.cloudwatch.metric import Metric
 
 _LOW_SHARE = 0.9
 
@@ -48,7 +49,8 @@ class Alarms:
                 EvaluationPeriods=periods,
                 Period=60,
                 AlarmActions=[policy.arn],
-                **metric.alarm(),
+                Statistic=metric.statistic,
+                **metric.described(),
             )
             policy.alarms.append((name, f"arn:aws:cloudwatch:{region}:{account}:alarm:{name}"))
 

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from inferfleet.localcloud.autoscaling import decide, metric, schedule
+from inferfleet.localcloud.autoscaling import decide, schedule
 from inferfleet.localcloud.autoscaling.capacity import NoSuchService, ServiceName, Services
 from inferfleet.localcloud.autoscaling.decide import LOW_MINUTES, Step, Stepping, Tracking
+from inferfleet.localcloud.autoscaling.metric import followed
 from inferfleet.localcloud.autoscaling.records import Activity, Policy, Records, Region, Target
 from inferfleet.localcloud.calls import Calls
+from inferfleet.localcloud.cloudwatch.metric import recent
 
+_MINUTE_S = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -145,10 +148,11 @@ class Scaler:
     def _measured(self, client: Any, target: Target, policy: Policy, now: float) -> list[float | None]:
         """The metric of a policy in the minutes since the policy is there."""
         lived = int((now - policy.created) // self._minute_s)
-        wanted = metric.followed(policy.configuration, target.identity)
+        wanted = followed(policy.configuration, target.identity)
         if lived < 1:
             return []
-        return metric.minutes(client, wanted, now, self._minute_s, min(LOW_MINUTES, lived))
+        values = recent(client, wanted, now, self._minute_s, min(LOW_MINUTES, lived), sums_of_s=_MINUTE_S)
+        return list(values.values())
 
     def _tracking(self, policy: Policy) -> Tracking:
         given = policy.configuration
@@ -178,7 +182,7 @@ class Scaler:
 
     def _here(self, seconds: float) -> float:
         """A time of AWS's as it is here, where a minute may be shorter."""
-        return float(seconds) * self._minute_s / 60
+        return float(seconds) * self._minute_s / _MINUTE_S
 
 
 def _alarms_for(client: Any, policy: Policy) -> list[tuple[str, float]]:

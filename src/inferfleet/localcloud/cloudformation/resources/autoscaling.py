@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inferfleet.localcloud.cloudformation import shapes
@@ -18,6 +18,7 @@ class ScalableTarget(ResourceType):
 
     type = "AWS::ApplicationAutoScaling::ScalableTarget"
     create_only = ("ResourceId", "ScalableDimension", "ServiceNamespace")
+    tags = "list"
 
     def create(self, wanted: Wanted) -> Made:
         """Registers it."""
@@ -37,9 +38,18 @@ class ScalableTarget(ResourceType):
 
     def _put(self, wanted: Wanted, before: Mapping[str, Any]) -> Made:
         client, properties = wanted.client(_API), dict(wanted.properties)
-        actions, old = ({a["ScheduledActionName"]: a for a in p.pop("ScheduledActions", None) or ()}
-                        for p in (properties, dict(before)))  # fmt: skip
+        before = dict(before)
+        actions, old = (
+            {action["ScheduledActionName"]: action for action in side.pop("ScheduledActions", None) or ()}
+            for side in (properties, before)
+        )
+        tags, old_tags = (_tags(side.pop("Tags", None)) for side in (properties, before))
         made = client.register_scalable_target(**shapes.parameters(client, "RegisterScalableTarget", properties))
+        arn = made["ScalableTargetARN"]
+        if gone := sorted(old_tags.keys() - tags.keys()):
+            client.untag_resource(ResourceARN=arn, TagKeys=gone)
+        if tags:
+            client.tag_resource(ResourceARN=arn, Tags=tags)
         for name in old.keys() - actions.keys():
             client.delete_scheduled_action(**_identity(properties), ScheduledActionName=name)
         for action in actions.values():
@@ -47,7 +57,7 @@ class ScalableTarget(ResourceType):
                 **_identity(properties), **shapes.parameters(client, "PutScheduledAction", action)
             )
         there = "|".join(str(properties[name]) for name in ("ResourceId", "ScalableDimension", "ServiceNamespace"))
-        return Made(there, {"Id": there, "ScalableTargetARN": made.get("ScalableTargetARN", "")})
+        return Made(there, {"Id": there})
 
 
 class ScalingPolicy(ResourceType):
@@ -81,6 +91,10 @@ class ScalingPolicy(ResourceType):
 
 def _identity(properties: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(properties[name]) for name in _IDENTITY}
+
+
+def _tags(given: Sequence[Mapping[str, Any]] | None) -> dict[str, str]:
+    return {str(tag["Key"]): str(tag["Value"]) for tag in given or ()}
 
 
 def _with_target(properties: Mapping[str, Any]) -> dict[str, Any]:

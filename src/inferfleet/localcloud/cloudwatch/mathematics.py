@@ -1,4 +1,4 @@
-"""Metric math, as far as scaling policies use it: an expression over metrics, minute by minute."""
+"""Metric math, as far as alarms and scaling policies use it: an expression over metrics, minute by minute."""
 
 from __future__ import annotations
 

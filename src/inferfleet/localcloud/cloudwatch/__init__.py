@@ -1,0 +1,1 @@
+"""Metric math, which MiniStack's CloudWatch does not have: for alarms, and for scaling."""
