@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,18 +54,20 @@ def label(image: str, name: str) -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
-def command(target: str, tag: str, source: str, network: str | None = None) -> list[str]:
-    """The `docker build` that makes an image."""
+def command(target: str, tag: str, source: str, network: str | None, arguments: Iterable[str]) -> list[str]:
+    """The `docker build` that makes an image.
+
+    Of the build's arguments only the names: docker takes their values from the environment. An index's address may
+    hold a password, and a command line can be read by everyone.
+    """
     words = ["docker", "build", "--file", DOCKERFILE, "--target", target, "--tag", tag]
     words += ["--label", f"{SOURCE_LABEL}={source}"]
     if revision := _revision():
         words += ["--label", f"{_REVISION_LABEL}={revision}"]
     if network:
         words += ["--network", network]
-    for name, value in pip_settings().items():
-        # Only the name: an index's address may hold a password, and a command line can be read by everyone.
+    for name in arguments:
         words += ["--build-arg", name]
-        os.environ[name] = value
     return [*words, "."]
 
 
@@ -127,7 +129,9 @@ def main() -> int:
             print(f"{tag} is up to date")
             return 0
         began = time.monotonic()
-        done = subprocess.run(command(options.target, tag, source, options.network), cwd=ROOT, check=False)
+        settings = pip_settings()
+        words = command(options.target, tag, source, options.network, settings)
+        done = subprocess.run(words, cwd=ROOT, env={**os.environ, **settings}, check=False)
         if done.returncode == 0:
             print(f"{report(tag)}; built in {time.monotonic() - began:.0f} s")
     return done.returncode

@@ -21,6 +21,8 @@ UNUSED = (
     "onnxruntime/transformers",  # exports language models
     "openvino/cmake",
     "openvino/include",
+    # Would report each use to Intel; OpenVINO does without it where it is not installed.
+    "openvino_telemetry*",
     # Processors that AWS does not have: Intel's GPUs and NPUs.
     "openvino/libs/libopenvino_intel_gpu_plugin.so",
     "openvino/libs/cache.json",
