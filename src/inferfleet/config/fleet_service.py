@@ -19,6 +19,7 @@ Seconds = NonNegativeInt
 
 _SIZE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(MiB|MB|GiB|GB|G|M)?\s*$", re.IGNORECASE)
 _MIB = 1024
+_CONDITIONS = 5
 
 
 def _mib(value: Any) -> Any:
@@ -171,6 +172,12 @@ class LoadBalancer(Model):
     """Whether each request is logged, in a bucket that is created for it and keeps it for 90 days."""
     deletion_protection: bool = False
     """Whether AWS refuses to delete it until this is taken back."""
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> LoadBalancer:
+        if len(self.paths) + len(self.hosts) > _CONDITIONS:
+            raise Misfit(f"a listener rule has at most {_CONDITIONS} paths and hosts together", "paths")
+        return self
 
 
 class Logs(Model):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elb
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_wafv2 as waf
 from constructs import Construct
 
 from inferfleet.config.fleet_service import LoadBalancer
@@ -13,6 +15,31 @@ from inferfleet.deploy.stacks.network import FleetNetwork
 
 PRIVATE_RANGES = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 """RFC 1918: who may reach a load balancer that is not public."""
+
+ACCESS_LOG_DAYS = 90
+
+
+class AccessLogs(s3.Bucket):
+    """A bucket for what a load balancer logs of each request: private, encrypted, kept for 90 days.
+
+    A bucket that holds something cannot be deleted; `inferfleet destroy` empties it first.
+
+    Args:
+        scope: The stack that it is in.
+        id: Its name there.
+    """
+
+    def __init__(self, scope: Construct, id: str) -> None:
+        super().__init__(
+            scope,
+            id,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            lifecycle_rules=[s3.LifecycleRule(expiration=cdk.Duration.days(ACCESS_LOG_DAYS))],
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        acknowledge(self, "AwsSolutions-S1", "It is the bucket of logs; who reads it is in CloudTrail.")
 
 
 class ServiceBalancer(Construct):
@@ -36,6 +63,7 @@ class ServiceBalancer(Construct):
         targets: The target group.
         alternate: The second one, where deployments shift traffic.
         rule: The listener rule that leads to them.
+        logs: The bucket of its access logs, if it has them.
     """
 
     def __init__(
@@ -62,7 +90,16 @@ class ServiceBalancer(Construct):
             internet_facing=settings.public,
             security_group=self.group,
             drop_invalid_header_fields=True,
+            deletion_protection=settings.deletion_protection,
         )
+        self.logs: s3.Bucket | None = None
+        if settings.access_logs:
+            self.logs = AccessLogs(self, "AccessLogs")
+            self.balancer.log_access_logs(self.logs)
+        if settings.waf is not None:
+            waf.CfnWebACLAssociation(
+                self, "Waf", resource_arn=self.balancer.load_balancer_arn, web_acl_arn=settings.waf
+            )
         self.targets = self._target_group("Targets", network, port, health_path)
         self.alternate = self._target_group("Alternate", network, port, health_path) if shifting else None
         self.rule = self._rule(self._listener())
@@ -96,7 +133,10 @@ class ServiceBalancer(Construct):
         self._open(80)
         self._open(443)
         self.balancer.add_listener(
-            "Redirect", port=80, open=False, default_action=elb.ListenerAction.redirect(protocol="HTTPS", port="443")
+            "Redirect",
+            port=80,
+            open=False,
+            default_action=elb.ListenerAction.redirect(protocol="HTTPS", port="443", permanent=True),
         )
         return self.balancer.add_listener(
             "Https",

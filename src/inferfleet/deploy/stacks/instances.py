@@ -63,7 +63,7 @@ class InstanceCapacity(Construct):
             inline_policies={"agent": _agent_policy(self, cluster)},
         )
         template = self._template(cluster, stop_seconds)
-        self.scaling_group = self._scaling_group(template, network, tags or {})
+        self.scaling_group = self._scaling_group(name, template, network, tags or {})
         self.provider = ecs.CfnCapacityProvider(
             self,
             "Provider",
@@ -108,7 +108,7 @@ class InstanceCapacity(Construct):
         )
 
     def _scaling_group(
-        self, template: ec2.LaunchTemplate, network: FleetNetwork, tags: dict[str, str]
+        self, name: str, template: ec2.LaunchTemplate, network: FleetNetwork, tags: dict[str, str]
     ) -> autoscaling.CfnAutoScalingGroup:
         settings, group = self.settings, autoscaling.CfnAutoScalingGroup
         return group(
@@ -134,14 +134,14 @@ class InstanceCapacity(Construct):
                         launch_template_id=template.launch_template_id, version=template.latest_version_number
                     ),
                     overrides=[
-                        group.LaunchTemplateOverridesProperty(instance_type=name) for name in settings.instances
+                        group.LaunchTemplateOverridesProperty(instance_type=kind) for kind in settings.instances
                     ],
                 ),
             ),
             tags=[
                 # ECS adds this one itself; CloudFormation would take it away again.
                 group.TagPropertyProperty(key="AmazonECSManaged", value="", propagate_at_launch=True),
-                group.TagPropertyProperty(key="Name", value=self.node.path, propagate_at_launch=True),
+                group.TagPropertyProperty(key="Name", value=name, propagate_at_launch=True),
                 *(group.TagPropertyProperty(key=key, value=tags[key], propagate_at_launch=True) for key in tags),
             ],
         )

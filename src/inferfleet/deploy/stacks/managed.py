@@ -72,7 +72,6 @@ class ManagedInstances(Construct):
                 ),
             ),
         )
-        self.provider.node.add_dependency(infrastructure)
 
     def _infrastructure_role(self, name: str, instance_role: iam.Role) -> iam.Role:
         """The role with which ECS starts instances. AWS's policy passes roles of one name only; ours has another."""

@@ -14,6 +14,7 @@ from inferfleet.deploy.stacks.base import FleetStack, output
 
 _HTTPS = ec2.Port.tcp(443)
 _PUBLIC_MASK = 24
+_MOST_ZONES = 3
 _NOTHING = Reach(endpoints=(), internet=(), nat_gateways=0)
 
 
@@ -74,6 +75,8 @@ class FleetNetwork(Construct):
             "Vpc",
             ip_addresses=ec2.IpAddresses.cidr(self.settings.cidr),
             max_azs=self.settings.zones,
+            # So that a zone can be added later without moving the subnets that are there.
+            reserved_azs=_MOST_ZONES - self.settings.zones,
             nat_gateways=gateways,
             restrict_default_security_group=False,
             subnet_configuration=[

@@ -80,6 +80,8 @@ class FleetService(Construct):
         self.groups = self._groups(network)
         self.balancer = self._balancer(network)
         self.rollback = self._rollback(fleet)
+        hooks = service.spec.deployment.hooks if service.strategy in words.SHIFTING else ()
+        self._hook_role = hook_role(self, hooks) if hooks else None
         around = self._surroundings(network, configuration.variables(service, folder))
         self.task_definition = self._task_definition(words.task_definition(fleet, service, around))
         self.service = self._service(words.service_definition(fleet, service, around))
@@ -123,7 +125,7 @@ class FleetService(Construct):
         return RollbackAlarm(self, "Rollback", name=name, load_balancer=full_name)
 
     def _surroundings(self, network: FleetNetwork, carried: Mapping[str, str]) -> words.Surroundings:
-        balancer, hooks = self.balancer, self.spec.spec.deployment.hooks
+        balancer = self.balancer
         shifts = self.spec.strategy in words.SHIFTING
         return words.Surroundings(
             image=self.spec.image,
@@ -135,19 +137,21 @@ class FleetService(Construct):
             alternate_target_group=balancer.alternate.ref if balancer and balancer.alternate else "",
             listener_rule=balancer.rule.ref if balancer else "",
             infrastructure_role=shifting_role(self).role_arn if shifts else "",
-            hook_role=hook_role(self, hooks).role_arn if shifts and hooks else "",
+            hook_role=self._hook_role.role_arn if self._hook_role else "",
             alarms=(self.rollback.alarm.alarm_name,) if self.rollback else (),
             configuration=carried,
         )
 
     def _task_definition(self, definition: dict[str, Any]) -> ecs.CfnTaskDefinition:
-        shared = self.spec.shared_gpu is not None
-        if shared:
-            # CDK wants a number of GPUs even for a part of one; CloudFormation does not.
-            definition["containerDefinitions"][0]["resourceRequirements"][0]["value"] = ""
+        part = self._part_of_a_gpu(definition)
         resource = ecs.CfnTaskDefinition(self, "TaskDefinition", **_arguments(definition))
-        if shared:
-            resource.add_property_deletion_override("ContainerDefinitions.0.ResourceRequirements.0.Value")
+        if part is not None:
+            # CDK knows whole GPUs only, and wants their number.
+            requirement = "ContainerDefinitions.0.ResourceRequirements.0"
+            resource.add_property_override(f"{requirement}.SharingStrategy", part)
+            resource.add_property_deletion_override(f"{requirement}.Value")
+            acknowledge(resource, "CloudFormation-Validate::F3003", "A part of a GPU is asked for instead of a number.")
+            acknowledge(resource, "CloudFormation-Validate::F3002", "A part of a GPU is asked for instead of a number.")
         resource.node.add_dependency(self.log_group, *policies_of(self.execution_role, self.task_role))
         acknowledge(
             resource,
@@ -155,6 +159,15 @@ class FleetService(Construct):
             "Its variables are settings; `secrets` come from Secrets Manager or Parameter Store by ARN.",
         )
         return resource
+
+    def _part_of_a_gpu(self, definition: dict[str, Any]) -> dict[str, Any] | None:
+        """Takes the part of a GPU out of a definition, in CloudFormation's words."""
+        if self.spec.shared_gpu is None:
+            return None
+        (requirement,) = definition["containerDefinitions"][0]["resourceRequirements"]
+        requirement["value"] = ""
+        part = requirement.pop("sharingStrategy")["nvidiaMps"]
+        return {"NvidiaMps": {"Memory": part["memory"], "MaxComputePercent": part["maxComputePercent"]}}
 
     def _service(self, definition: dict[str, Any]) -> ecs.CfnService:
         definition |= {
@@ -165,6 +178,8 @@ class FleetService(Construct):
             # The autoscaler owns the number: a deployment that names one would undo what it did.
             del definition["desiredCount"]
         service = ecs.CfnService(self, "Service", **_arguments(definition))
+        if self._hook_role is not None:
+            service.node.add_dependency(*policies_of(self._hook_role))
         if self.balancer is not None and self.balancer.alternate is None:
             # ECS wants the target group to have a load balancer; where traffic is shifted the service names the rule.
             service.node.add_dependency(self.balancer.rule)
@@ -217,3 +232,5 @@ class ServiceStack(FleetStack):
             balancer = self.service.balancer
             output(self, "LoadBalancerDnsName", balancer.balancer.load_balancer_dns_name, "The load balancer")
             output(self, "Url", balancer.url, "Where it answers")
+            if balancer.logs is not None:
+                output(self, "AccessLogsBucket", balancer.logs.bucket_name, "Access logs; empty it to delete the stack")
