@@ -14,8 +14,6 @@ from inferfleet.localcloud.cloudwatch.metric import Formula, recent
 NAMESPACE = "MetricMath"
 """Namespace of the metrics that formulas become; each has the name of its alarm."""
 _LOOK_S = 1.0
-_BACK = 5
-"""Periods that are looked back to when a formula is first evaluated."""
 
 _log = logging.getLogger(__name__)
 
@@ -84,11 +82,11 @@ class Derivation:
 
     def _publish(self, client: Any, alarm: str, derived: _Derived, now: float) -> None:
         period = derived.formula.period_s
-        values = recent(client, derived.formula, now, period, _BACK)
-        new = [(at, value) for at, value in values.items() if at >= derived.until and value is not None]
-        data = [
-            {"MetricName": alarm, "Timestamp": datetime.fromtimestamp(at, UTC), "Value": value} for at, value in new
-        ]
-        if data:
-            client.put_metric_data(Namespace=NAMESPACE, MetricData=data)
+        ((begun, value),) = recent(client, derived.formula, now, period, 1).items()
+        if value is not None:
+            # At the end of the period, for MiniStack to find it among the latest.
+            at = datetime.fromtimestamp(begun + period, UTC)
+            client.put_metric_data(
+                Namespace=NAMESPACE, MetricData=[{"MetricName": alarm, "Timestamp": at, "Value": value}]
+            )
         derived.until = now // period * period
