@@ -14,9 +14,10 @@ from botocore.config import Config
 from inferfleet.recovery.aws import handlers
 from inferfleet.recovery.aws.settings import Settings
 from inferfleet.recovery.aws.tables import definitions
-from inferfleet.recovery.core.model import FINAL_JOB_PHASES, Job, JobPhase, Node, NodePhase
+from inferfleet.recovery.core.model import Job, Node
 from inferfleet.recovery.core.observations import Command, JobSubmitted, Verb
 from inferfleet.recovery.core.policy import Policy
+from inferfleet.recovery.core.terms import FINAL_JOB_PHASES, JobPhase, NodePhase
 from inferfleet.recovery.simulator.aws import SmallCluster
 from inferfleet.recovery.simulator.wire import served
 from tests.localcloud.delivery.cloud import MiniStack

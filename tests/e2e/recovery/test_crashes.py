@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from inferfleet.recovery.core.model import JobPhase, NodePhase
+from inferfleet.recovery.core.terms import JobPhase, NodePhase
 from tests.e2e.recovery.conftest import Crash
 from tests.e2e.recovery.test_on_the_wire import _sick_until_boot
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from inferfleet.recovery.aws.settings import FENCE_ATTRIBUTE
-from inferfleet.recovery.core.model import JobPhase, NodePhase
+from inferfleet.recovery.core.terms import JobPhase, NodePhase
 from tests.e2e.recovery.test_on_the_wire import FAILED, PASSED
 
 

@@ -7,9 +7,9 @@ import json
 from botocore.exceptions import ClientError
 
 from inferfleet.recovery.aws.settings import EVIDENCE_ATTRIBUTE, FENCE_ATTRIBUTE
-from inferfleet.recovery.core.model import JobPhase, NodePhase
 from inferfleet.recovery.core.observations import Verb
 from inferfleet.recovery.core.record import replay
+from inferfleet.recovery.core.terms import JobPhase, NodePhase
 
 FAILED = (
     226,

@@ -7,17 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from inferfleet.recovery.core.model import (
-    Boot,
-    Intent,
-    IntentKind,
-    IntentStatus,
-    Job,
-    Node,
-    StopCause,
-    TaskRole,
-    TaskStatus,
-)
+from inferfleet.recovery.core.model import Boot, Intent, Job, Node
 from inferfleet.recovery.core.observations import (
     Diagnosed,
     IntentResult,
@@ -32,6 +22,7 @@ from inferfleet.recovery.core.observations import (
 from inferfleet.recovery.core.policy import Policy
 from inferfleet.recovery.core.reducer import decide
 from inferfleet.recovery.core.state import Decision, State
+from inferfleet.recovery.core.terms import IntentKind, IntentStatus, StopCause, TaskRole, TaskStatus
 
 START = 1_800_000_000.0
 

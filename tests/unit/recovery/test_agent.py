@@ -11,8 +11,8 @@ import pytest
 from inferfleet.recovery.aws.agent import Agent, NvmlGpus, Place, read_boot
 from inferfleet.recovery.aws.settings import BOOT_ATTRIBUTE, EVIDENCE_ATTRIBUTE
 from inferfleet.recovery.aws.translate import agent_evidence, agent_maintenance, node_seen, pinned_evidence
-from inferfleet.recovery.core.model import Rung
 from inferfleet.recovery.core.observations import Maintenance
+from inferfleet.recovery.core.terms import Rung
 from inferfleet.recovery.core.xid import load_catalog
 
 pynvml = pytest.importorskip("pynvml", reason="needs nvidia-ml-py")

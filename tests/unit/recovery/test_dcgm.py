@@ -7,8 +7,8 @@ import json
 import pytest
 
 from inferfleet.recovery.core.dcgm import read_diagnosis
-from inferfleet.recovery.core.model import Rung
 from inferfleet.recovery.core.observations import Verdict
+from inferfleet.recovery.core.terms import Rung
 
 
 def _v4(*results: dict, root: str = "DCGM Diagnostic") -> str:

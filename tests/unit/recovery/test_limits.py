@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from inferfleet.recovery.core.model import IntentKind, JobPhase, NodePhase, Rung, StopCause, TaskRole, TaskStatus
 from inferfleet.recovery.core.observations import (
     CapacityWarning,
     Command,
@@ -15,6 +14,7 @@ from inferfleet.recovery.core.observations import (
     Verb,
     Verdict,
 )
+from inferfleet.recovery.core.terms import IntentKind, JobPhase, NodePhase, Rung, StopCause, TaskRole, TaskStatus
 
 
 def _xid(fleet, node: str, rung: Rung = Rung.REBOOT) -> None:

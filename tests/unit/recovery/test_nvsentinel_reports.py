@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from inferfleet.recovery.core.codec import decode, encode
-from inferfleet.recovery.core.model import Fleet, IntentKind, JobPhase, Node, NodePhase, Rung, StopCause, TaskStatus
+from inferfleet.recovery.core.model import Fleet, Node
 from inferfleet.recovery.core.observations import Evidence, IntentResult, Verdict
+from inferfleet.recovery.core.terms import IntentKind, JobPhase, NodePhase, Rung, StopCause, TaskStatus
 
 
 def _xid_79(fleet, node: str, boot: int = 1) -> Evidence:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inferfleet.recovery.core.model import Rung
 from inferfleet.recovery.core.observations import Tick
 from inferfleet.recovery.core.record import decide_and_record, replay
 from inferfleet.recovery.core.reducer import decide, reduce
+from inferfleet.recovery.core.terms import Rung
 from inferfleet.recovery.prove.fleets import POLICY
 from inferfleet.recovery.prove.search import settle
 from inferfleet.recovery.prove.world import Mischief, World

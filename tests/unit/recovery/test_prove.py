@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from inferfleet.recovery.core import jobs, nodes
-from inferfleet.recovery.core.model import JobPhase, StopCause
+from inferfleet.recovery.core import jobs, nodes, occupancy, tasks
+from inferfleet.recovery.core.terms import JobPhase, StopCause
 from inferfleet.recovery.prove.__main__ import main
 from inferfleet.recovery.prove.fleets import FLEETS
 from inferfleet.recovery.prove.search import explore, walk
@@ -45,20 +45,20 @@ def test_the_search_notices_a_gang_started_before_the_old_one_has_stopped(monkey
     def hasty(draft, job):
         job = draft.job(job.id)
         if job.phase is JobPhase.STOPPING:
-            jobs._wait(draft, job)
+            jobs.wait(draft, job)
 
-    monkeypatch.setattr(jobs, "_finish_stop", hasty)
+    monkeypatch.setattr(jobs, "finish_stop", hasty)
     found = walk(FLEETS["gang"].make, walks=60, length=60, seed=1)
     assert any("two gangs" in text for text, _ in found.violations)
 
 
 def test_the_search_notices_a_users_stop_that_is_ignored(monkeypatch):
-    real = jobs._on_stopped
+    real = tasks._on_stopped
 
     def deaf(draft, job, task):
         real(draft, job, replace(task, cause=StopCause.FAILED) if task.cause is StopCause.USER else task)
 
-    monkeypatch.setattr(jobs, "_on_stopped", deaf)
+    monkeypatch.setattr(tasks, "_on_stopped", deaf)
     found = walk(FLEETS["user"].make, walks=40, length=60, seed=1)
     assert any("stopped by its user" in text for text, _ in found.violations)
 
@@ -74,7 +74,8 @@ def test_the_search_notices_a_node_returned_without_a_diagnosis_of_its_boot(monk
 
 
 def test_the_search_notices_a_reboot_under_a_running_job(monkeypatch):
-    monkeypatch.setattr(nodes, "_tasks_that_may_die", lambda draft, node: tuple(t.id for t in draft.live_on(node.id)))
+    everything = lambda draft, node: tuple(task.id for task in draft.live_on(node.id))  # noqa: E731
+    monkeypatch.setattr(occupancy, "tasks_that_may_die", everything)
     world = FLEETS["shared"].make()
     for job in ("a", "b"):
         for step in (("claim", f"start-gang:{job}:1"), ("work", "0"), ("work", "0")):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from inferfleet.recovery.core.model import (
+from inferfleet.recovery.core.observations import IntentResult, Started, Verdict
+from inferfleet.recovery.core.terms import (
     IntentKind,
     IntentStatus,
     JobPhase,
@@ -11,7 +12,6 @@ from inferfleet.recovery.core.model import (
     StopCause,
     TaskStatus,
 )
-from inferfleet.recovery.core.observations import IntentResult, Started, Verdict
 
 
 def test_s1_every_node_whose_task_failed_is_diagnosed_not_only_the_first(stage):

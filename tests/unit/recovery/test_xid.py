@@ -6,7 +6,7 @@ import csv
 
 import pytest
 
-from inferfleet.recovery.core.model import Rung
+from inferfleet.recovery.core.terms import Rung
 from inferfleet.recovery.core.xid import load_catalog, parse_line
 
 RESTART_APP = (13, 31, 68, 69, 94)

@@ -8,8 +8,9 @@ from inferfleet.recovery.aws.effects import token
 from inferfleet.recovery.aws.settings import Settings
 from inferfleet.recovery.aws.translate import DIAGNOSIS_PREFIX
 from inferfleet.recovery.core.dcgm import read_diagnosis
-from inferfleet.recovery.core.model import Boot, Node, NodePhase
+from inferfleet.recovery.core.model import Boot, Node
 from inferfleet.recovery.core.observations import Diagnosed, Verdict
+from inferfleet.recovery.core.terms import NodePhase
 
 _BOOT_LINE = re.compile(r"^boot-id: (?P<id>[0-9a-f-]{8,64}) at (?P<at>\d+(?:\.\d+)?)$", re.MULTILINE)
 """First line of the diagnosis container: /proc/sys/kernel/random/boot_id and `btime` of /proc/stat."""

@@ -13,9 +13,10 @@ from typing import Any
 
 from inferfleet.recovery.aws.settings import EMPTIED, FENCE_ATTRIBUTE, STOP_MARK, Settings
 from inferfleet.recovery.aws.translate import DIAGNOSIS_PREFIX, gang_group, node_seen, started_by, task_seen
-from inferfleet.recovery.core.model import Intent, IntentKind, Job, Node, TaskRole, TaskStatus
+from inferfleet.recovery.core.model import Intent, Job, Node
 from inferfleet.recovery.core.observations import IntentResult, NodeSeen, Started, TaskSeen, as_task
 from inferfleet.recovery.core.state import View, in_the_way
+from inferfleet.recovery.core.terms import IntentKind, TaskRole, TaskStatus
 
 _DESCRIBE_AT_ONCE = 100
 

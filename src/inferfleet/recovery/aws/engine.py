@@ -7,9 +7,10 @@ from typing import Protocol
 
 from inferfleet.recovery.aws.store import Conflict, Store, pause_before_retry
 from inferfleet.recovery.core.intents import obsolete
-from inferfleet.recovery.core.model import Intent, TaskRole, TaskStatus
+from inferfleet.recovery.core.model import Intent
 from inferfleet.recovery.core.observations import IntentResult, Observation, TaskSeen, Tick
 from inferfleet.recovery.core.record import decide_and_record
+from inferfleet.recovery.core.terms import TaskRole, TaskStatus
 
 _CONFLICTS = 12
 """Conflicts in a row after which an observation goes back to its queue."""

@@ -29,8 +29,9 @@ from inferfleet.recovery.aws.translate import (
     node_seen,
     task_seen,
 )
-from inferfleet.recovery.core.model import Boot, IntentKind, NodePhase
+from inferfleet.recovery.core.model import Boot
 from inferfleet.recovery.core.observations import NodeSeen
+from inferfleet.recovery.core.terms import IntentKind, NodePhase
 from inferfleet.recovery.core.xid import Catalog, load_catalog
 
 logger = logging.getLogger("inferfleet.recovery")

@@ -1,7 +1,8 @@
 """What a person reads when called: what happened, where, what was tried, and what to do."""
 
 from inferfleet.recovery.aws.settings import Settings
-from inferfleet.recovery.core.model import Intent, Severity
+from inferfleet.recovery.core.model import Intent
+from inferfleet.recovery.core.terms import Severity
 
 _SUBJECT_LIMIT = 100
 """SNS refuses longer subjects, and line breaks in them."""

@@ -20,20 +20,10 @@ from inferfleet.recovery.aws.tables import (
 )
 from inferfleet.recovery.core.codec import encode
 from inferfleet.recovery.core.intents import claimable
-from inferfleet.recovery.core.model import (
-    AT_MOST_ONCE,
-    Fleet,
-    Incident,
-    Intent,
-    IntentStatus,
-    Job,
-    JobPhase,
-    Node,
-    NodePhase,
-    Task,
-)
+from inferfleet.recovery.core.model import Fleet, Incident, Intent, Job, Node, Task
 from inferfleet.recovery.core.record import Recorded
 from inferfleet.recovery.core.state import Decision
+from inferfleet.recovery.core.terms import AT_MOST_ONCE, IntentStatus, JobPhase, NodePhase
 
 T = TypeVar("T")
 _KINDS: dict[str, type] = {"node": Node, "job": Job, "task": Task, "intent": Intent, "incident": Incident}

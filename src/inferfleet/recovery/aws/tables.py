@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 from inferfleet.recovery.aws.settings import Settings
 from inferfleet.recovery.core.codec import decode, encode
-from inferfleet.recovery.core.model import SETTLED, Fleet, Incident, Intent, Job, Node, Task
+from inferfleet.recovery.core.model import Fleet, Incident, Intent, Job, Node, Task
 from inferfleet.recovery.core.policy import DAY, Policy
 from inferfleet.recovery.core.state import job_due_at, node_due_at
+from inferfleet.recovery.core.terms import SETTLED
 
 FLEET_KEY = "#fleet"
 """The fleet's record lies in the node table, under a key that no instance can have."""

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from inferfleet.recovery.aws.settings import BOOT_ATTRIBUTE, EVIDENCE_ATTRIBUTE, FENCE_ATTRIBUTE, STOP_MARK
-from inferfleet.recovery.core.model import Boot, Rung, StopCause, TaskRole, TaskStatus
+from inferfleet.recovery.core.model import Boot
 from inferfleet.recovery.core.observations import CapacityWarning, Evidence, Maintenance, NodeGone, NodeSeen, TaskSeen
+from inferfleet.recovery.core.terms import Rung, StopCause, TaskRole, TaskStatus
 from inferfleet.recovery.core.xid import Catalog
 
 GANG_PREFIX = "inferfleet/"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from inferfleet.recovery.core.model import Rung
 from inferfleet.recovery.core.observations import Verdict
+from inferfleet.recovery.core.terms import Rung
 
 
 class ErrorSeverity(IntEnum):

@@ -1,14 +1,8 @@
 """Whether an intent is still wanted, and what its effect must find true: read by whoever carries intents out."""
 
-from inferfleet.recovery.core.model import (
-    FINAL_JOB_PHASES,
-    SETTLED,
-    Intent,
-    IntentKind,
-    IntentStatus,
-    JobPhase,
-)
+from inferfleet.recovery.core.model import Intent
 from inferfleet.recovery.core.state import View
+from inferfleet.recovery.core.terms import FINAL_JOB_PHASES, SETTLED, IntentKind, IntentStatus, JobPhase
 
 _REPAIRS = frozenset({IntentKind.REBOOT, IntentKind.RESET_GPU, IntentKind.REPLACE})
 

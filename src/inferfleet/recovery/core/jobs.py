@@ -8,43 +8,22 @@ One live gang a job: a generation starts only when every task of the one before 
 intent that started it can start no more, and a listing made after that moment found nothing alive.
 """
 
-from collections import Counter
-
-from inferfleet.recovery.core import nodes
-from inferfleet.recovery.core.ladder import recent
-from inferfleet.recovery.core.model import (
+from inferfleet.recovery.core import incidents, placement
+from inferfleet.recovery.core.model import Job, evolve
+from inferfleet.recovery.core.observations import IntentResult, JobSubmitted
+from inferfleet.recovery.core.state import Draft
+from inferfleet.recovery.core.terms import (
     FINAL_JOB_PHASES,
     REPAIR_PHASES,
     SETTLED,
     IntentKind,
     IntentStatus,
-    Job,
     JobPhase,
     NodePhase,
-    Notice,
-    Rung,
-    Severity,
-    StopCause,
-    Task,
-    TaskRole,
-    TaskStatus,
-    evolve,
 )
-from inferfleet.recovery.core.observations import IntentResult, JobSubmitted, Started
-from inferfleet.recovery.core.policy import DAY
-from inferfleet.recovery.core.state import Draft, in_the_way
 
 _STOP_TRIES = 3
 """Stops asked for in vain before a person is called; asking goes on."""
-
-_NO_SUSPECT = {
-    StopCause.OUT_OF_MEMORY: "ran out of memory",
-    StopCause.NOT_STARTED: "could not start",
-    StopCause.CAPACITY: "lost its instance",
-    StopCause.SCHEDULER: "was stopped by ECS",
-    StopCause.OURS: "was stopped by recovery",
-}
-"""Causes that fail a gang but say nothing about a GPU."""
 
 
 def submit(draft: Draft, seen: JobSubmitted) -> None:
@@ -63,94 +42,6 @@ def submit(draft: Draft, seen: JobSubmitted) -> None:
     try_start(draft, draft.put_job(job))
 
 
-def on_task(draft: Draft, task: Task, before: Task | None) -> None:
-    """Counts a change of one of a gang's tasks, and acts if it ends the gang."""
-    job = draft.job(task.owner)
-    if job is None:
-        return
-    if task.generation != job.generation:
-        if task.live and before is None and task.generation < job.generation:
-            draft.ask(IntentKind.STOP_TASKS, job, "left over from an earlier start of the gang", tasks=(task.id,))
-        return
-    job = _count(draft, job, task, before)
-    if task.live:
-        _on_live(draft, job, task, new=before is None)
-        return
-    _on_stopped(draft, job, task)
-
-
-def _on_live(draft: Draft, job: Job, task: Task, *, new: bool) -> None:
-    node = draft.node(task.node)
-    if new and job.phase in FINAL_JOB_PHASES:
-        _stop(draft, job, "the job is over")
-    elif new and node is not None and node.fenced and draft.fleet.acting:
-        fail(draft, job, f"rank {task.rank} came up on {task.node}, which had been fenced meanwhile", draft.now)
-    elif task.status is TaskStatus.RUNNING:
-        _maybe_up(draft, job)
-
-
-def _count(draft: Draft, job: Job, task: Task, before: Task | None) -> Job:
-    up = task.status is TaskStatus.RUNNING or task.cause is StopCause.COMPLETED
-    was_up = before is not None and before.status is TaskStatus.RUNNING
-    return draft.put_job(
-        evolve(
-            job,
-            launched=job.launched + (before is None),
-            running=job.running + (up and not was_up),
-            ended=job.ended + (not task.live),
-            succeeded=job.succeeded + (task.cause is StopCause.COMPLETED),
-        )
-    )
-
-
-def _maybe_up(draft: Draft, job: Job) -> None:
-    if job.phase is not JobPhase.STARTING or job.running < job.size:
-        return
-    draft.put_job(evolve(job, phase=JobPhase.RUNNING, since=draft.now, deadline=None, tries=0, incident="", missing=()))
-    draft.note(job.incident, f"generation {job.generation} is up", outcome="restarted")
-
-
-def _on_stopped(draft: Draft, job: Job, task: Task) -> None:
-    cause = task.cause or StopCause.UNKNOWN
-    if cause is StopCause.USER:
-        user_stop(draft, job, task.stopped_at, f"a user stopped rank {task.rank}")
-        return
-    if cause is StopCause.FAILED and _is_suspect(draft, job, task):
-        _suspect_node(draft, job, task)
-        job = _now(draft, job)
-    if job.phase in (JobPhase.STARTING, JobPhase.RUNNING, JobPhase.HELD):
-        if cause is StopCause.COMPLETED:
-            _on_completed(draft, job)
-        elif cause is StopCause.UNKNOWN and job.phase is not JobPhase.HELD:
-            give_up(draft, job, f"rank {task.rank} vanished, and nothing says whether a user stopped it")
-        elif job.phase is not JobPhase.HELD:
-            text = _NO_SUSPECT.get(cause, f"failed with exit code {task.exit_code}")
-            fail(draft, job, f"rank {task.rank} on {task.node} {text}", task.stopped_at)
-    elif job.phase is JobPhase.STOPPING:
-        _finish_stop(draft, job)
-
-
-def _is_suspect(draft: Draft, job: Job, task: Task) -> bool:
-    """Whether a task that failed by itself speaks against its node: not if it died of the gang's end."""
-    if job.user_stopped_at is not None and task.stopped_at >= job.user_stopped_at:
-        return False
-    return job.failed_at is None or task.stopped_at <= job.failed_at + draft.policy.cascade_window
-
-
-def _suspect_node(draft: Draft, job: Job, task: Task) -> None:
-    first = job.failed_at is None
-    reason = f"rank {task.rank} of job {job.id} failed here with exit code {task.exit_code}"
-    nodes.suspect(draft, task.node, Rung.EXAMINE, reason, primary=first)
-
-
-def _on_completed(draft: Draft, job: Job) -> None:
-    if job.succeeded == job.size:
-        draft.put_job(evolve(job, phase=JobPhase.COMPLETED, since=draft.now, deadline=None))
-        draft.note(job.incident, "completed", outcome="completed")
-    else:
-        _maybe_up(draft, job)
-
-
 def fail(draft: Draft, job: Job, reason: str, at: float) -> None:
     """The gang has failed: stop what is left of it, so that it can start again."""
     job = _now(draft, job)
@@ -161,12 +52,7 @@ def fail(draft: Draft, job: Job, reason: str, at: float) -> None:
     if job.phase is JobPhase.RUNNING and now - job.since >= policy.stable_after:
         job = evolve(job, attempts=0)
     job = evolve(job, failed_at=failed_at, reason=reason, since=now)
-    if not job.incident:
-        key = f"{job.id}.{job.seq + 1}"
-        draft.open_incident(key, f"job {job.id}", reason)
-        job = evolve(job, incident=key, seq=job.seq + 1)
-    else:
-        draft.note(job.incident, reason)
+    job = incidents.go_on(draft, job, reason)
     if policy.dry_run:
         draft.put_job(evolve(job, phase=JobPhase.FAILED, deadline=None))
         draft.note(job.incident, "dry run: would stop the gang and start it again", outcome="dry run")
@@ -176,9 +62,9 @@ def fail(draft: Draft, job: Job, reason: str, at: float) -> None:
     else:
         job = draft.put_job(evolve(job, phase=JobPhase.STOPPING, deadline=now + policy.stop_deadline, tries=0))
         _cancel_start(draft, job)
-        if job.live or not _start_is_over(draft, job):
-            _stop(draft, job, reason)
-        _finish_stop(draft, _now(draft, job))
+        if job.live or not start_is_over(draft, job):
+            stop(draft, job, reason)
+        finish_stop(draft, _now(draft, job))
 
 
 def release_hold(draft: Draft, job: Job) -> None:
@@ -206,16 +92,13 @@ def user_stop(draft: Draft, job: Job, at: float, reason: str) -> None:
     )
     draft.note(job.incident, reason, outcome="stopped by its user")
     _cancel_start(draft, job)
-    if job.live or not _start_is_over(draft, job):
-        _stop(draft, job, reason)
+    if job.live or not start_is_over(draft, job):
+        stop(draft, job, reason)
 
 
 def give_up(draft: Draft, job: Job, why: str) -> None:
     """Stops trying, and calls a person."""
-    if not job.incident:
-        key = f"{job.id}.{job.seq + 1}"
-        draft.open_incident(key, f"job {job.id}", why)
-        job = evolve(job, incident=key, seq=job.seq + 1)
+    job = incidents.begin(draft, job, why)
     job = draft.put_job(
         evolve(
             job,
@@ -227,31 +110,14 @@ def give_up(draft: Draft, job: Job, why: str) -> None:
         )
     )
     _cancel_start(draft, job)
-    if job.live or not _start_is_over(draft, job):
-        _stop(draft, job, why)
-    call_person(
+    if job.live or not start_is_over(draft, job):
+        stop(draft, job, why)
+    incidents.call_person(
         draft,
         _now(draft, job),
         what=f"job {job.id} was given up: {why}",
         todo=f"read `inferfleet recovery explain {job.incident}`; then `inferfleet jobs retry {job.id}`, or leave it",
     )
-
-
-def call_person(draft: Draft, job: Job, *, what: str, todo: str) -> None:
-    """Tells a person about a job, with what was tried."""
-    found = draft.changes.incidents.get(job.incident) or draft.view.incident(job.incident)
-    tried = "; ".join(step.text for step in found.steps[-6:]) if found else "nothing yet"
-    notice = Notice(Severity.PERSON, what, f"job {job.id}, generation {job.generation}", tried, todo)
-    draft.ask(IntentKind.NOTIFY, job, what, notice=notice)
-    draft.note(job.incident, f"a person was called: {what}", person=True)
-
-
-def retry_by_hand(draft: Draft, job: Job) -> None:
-    """`jobs retry`: a given-up or stopped job starts again with its attempts at 0."""
-    if job.phase not in (JobPhase.FAILED, JobPhase.STOPPED) or job.live or not _start_is_over(draft, job):
-        return
-    job = evolve(job, attempts=0, failed_at=None, user_stopped_at=None)
-    _wait(draft, job)
 
 
 def try_start(draft: Draft, job: Job) -> None:
@@ -265,7 +131,7 @@ def try_start(draft: Draft, job: Job) -> None:
         return
     if draft.fleet.capacity < job.size * job.gpus_per_task:
         return
-    placed = place(draft, job, tuple(range(job.size)), {})
+    placed = placement.place(draft, job, tuple(range(job.size)), {})
     if placed is None:
         return
     assignment = tuple(placed[rank] for rank in range(job.size))
@@ -296,72 +162,11 @@ def try_start(draft: Draft, job: Job) -> None:
     draft.note(job.incident, f"generation {generation} asked for on {len(set(assignment))} nodes")
 
 
-def place(draft: Draft, job: Job, ranks: tuple[int, ...], keep: dict[int, str]) -> dict[int, str] | None:
-    """Chooses a node in service for each rank, its former one unless it is in doubt; None if there are too few.
-
-    Args:
-        draft: The draft to read.
-        job: The gang.
-        ranks: Ranks that need a node.
-        keep: Ranks that have one already.
-    """
-    used: Counter[str] = Counter()
-    for node in keep.values():
-        used[node] += job.gpus_per_task
-    for key in draft.view.starting_jobs():
-        other = draft.job(key)
-        if other is not None and other.id != job.id:
-            for node in other.assignment:
-                used[node] += other.gpus_per_task
-    placed = dict(keep)
-    homeless = []
-    for rank in ranks:
-        former = job.assignment[rank] if rank < len(job.assignment) else ""
-        if former and not _doubtful(draft, former) and _room(draft, former, used) >= job.gpus_per_task:
-            placed[rank] = former
-            used[former] += job.gpus_per_task
-        else:
-            homeless.append(rank)
-    if not homeless:
-        return placed
-    candidates = list(draft.view.nodes_in_service())
-    for key in sorted(candidates, key=lambda node: _doubtful(draft, node)):
-        while homeless and _room(draft, key, used) >= job.gpus_per_task:
-            placed[homeless.pop(0)] = key
-            used[key] += job.gpus_per_task
-        if not homeless:
-            return placed
-    return None
-
-
-def _doubtful(draft: Draft, key: str) -> bool:
-    """Whether trouble began on a node within the last day without a finding: such nodes are chosen last."""
-    node = draft.node(key)
-    return node is not None and bool(recent(node.suspicions, draft.now, DAY))
-
-
-def _room(draft: Draft, key: str, used: Counter[str]) -> int:
-    """GPUs of a node that nothing uses or has been promised; the tasks of gangs being started are promised ones."""
-    node = draft.node(key)
-    if node is None or node.phase is not NodePhase.IN_SERVICE or not node.connected or node.draining:
-        return 0
-    taken = used[key]
-    for task in draft.live_on(key):
-        if in_the_way(task) and not _is_promised(draft, task):
-            taken += task.gpus
-    return node.gpus - taken
-
-
-def _is_promised(draft: Draft, task: Task) -> bool:
-    job = draft.job(task.owner)
-    return job is not None and job.phase is JobPhase.STARTING and task.generation == job.generation
-
-
 def on_started(draft: Draft, job: Job, result: IntentResult) -> None:
     """Takes in what a start achieved: ranks without a place are tried again; a gang is up only when all of it is."""
     if job.phase is not JobPhase.STARTING:
         if job.phase is JobPhase.STOPPING:
-            _finish_stop(draft, job)
+            finish_stop(draft, job)
         return
     known = {task.rank for task in result.tasks}
     intent = draft.intent(result.intent)
@@ -380,7 +185,7 @@ def on_started(draft: Draft, job: Job, result: IntentResult) -> None:
 def retry_missing(draft: Draft, job: Job) -> None:
     """Places the ranks that found no room, on other nodes if their own are no longer in service."""
     keep = {rank: node for rank, node in enumerate(job.assignment) if rank not in job.missing}
-    placed = place(draft, job, job.missing, keep)
+    placed = placement.place(draft, job, job.missing, keep)
     if placed is None:
         fail(draft, job, f"no nodes for {len(job.missing)} ranks", draft.now)
         return
@@ -396,7 +201,7 @@ def retry_missing(draft: Draft, job: Job) -> None:
 def on_stop_result(draft: Draft, job: Job) -> None:
     """A listing and stopping of a gang's tasks is over."""
     if job.phase is JobPhase.STOPPING:
-        _finish_stop(draft, job)
+        finish_stop(draft, job)
 
 
 def on_deadline(draft: Draft, job: Job) -> None:
@@ -420,11 +225,8 @@ def on_deadline(draft: Draft, job: Job) -> None:
 
 
 def _waited_long(draft: Draft, job: Job) -> None:
-    if not job.incident:
-        key = f"{job.id}.{job.seq + 1}"
-        draft.open_incident(key, f"job {job.id}", "no nodes")
-        job = draft.put_job(evolve(job, incident=key, seq=job.seq + 1))
-    call_person(
+    job = incidents.begin(draft, job, "no nodes")
+    incidents.call_person(
         draft,
         job,
         what=f"job {job.id} has waited {draft.policy.capacity_deadline / 3600:.1f} hours for {job.size} places of "
@@ -437,16 +239,16 @@ def _chase(draft: Draft, job: Job) -> None:
     """Asks again for a stop that has not come to its end."""
     if not draft.fleet.acting and job.phase is JobPhase.STOPPING:
         return
-    if not job.live and _start_is_over(draft, job):
+    if not job.live and start_is_over(draft, job):
         draft.put_job(evolve(job, deadline=None))
         if job.phase is JobPhase.STOPPING:
-            _finish_stop(draft, job)
+            finish_stop(draft, job)
         return
     job = draft.put_job(evolve(job, tries=job.tries + 1, deadline=draft.now + draft.policy.stop_deadline))
-    _stop(draft, job, "its tasks have not stopped")
+    stop(draft, job, "its tasks have not stopped")
     if job.tries >= _STOP_TRIES and not _stuck_on_repairs(draft, job):
         draft.put_job(evolve(_now(draft, job), deadline=draft.now + draft.policy.capacity_deadline))
-        call_person(
+        incidents.call_person(
             draft,
             _now(draft, job),
             what=f"{job.live} tasks of job {job.id} do not stop",
@@ -464,27 +266,28 @@ def _stuck_on_repairs(draft: Draft, job: Job) -> bool:
     return True
 
 
-def _finish_stop(draft: Draft, job: Job) -> None:
+def finish_stop(draft: Draft, job: Job) -> None:
     """Goes on to the restart once nothing of the gang can be alive."""
     job = _now(draft, job)
     if job.phase is not JobPhase.STOPPING or job.live:
         return
-    stop = draft.intent(job.stop_request)
-    if stop is not None and stop.status not in SETTLED:
+    asked = draft.intent(job.stop_request)
+    if asked is not None and asked.status not in SETTLED:
         return
     start = draft.intent(job.start_request)
-    if start is not None and not _start_is_over(draft, job):
+    if start is not None and not start_is_over(draft, job):
         draft.put_job(evolve(job, deadline=start.lease_until))
         return
     if start is not None and start.status is IntentStatus.CANCELLED and start.lease_until:
-        looked_at = stop.at if stop is not None and stop.status is IntentStatus.DONE else 0.0
+        looked_at = asked.at if asked is not None and asked.status is IntentStatus.DONE else 0.0
         if looked_at < start.lease_until:
-            _stop(draft, job, "a start of it may have gone on until now")
+            stop(draft, job, "a start of it may have gone on until now")
             return
-    _wait(draft, job)
+    wait(draft, job)
 
 
-def _wait(draft: Draft, job: Job) -> None:
+def wait(draft: Draft, job: Job) -> None:
+    """All its tasks have stopped: it starts again as soon as there are nodes."""
     job = draft.put_job(
         evolve(
             job,
@@ -504,7 +307,7 @@ def _cancel_start(draft: Draft, job: Job) -> None:
         draft.put_intent(evolve(start, status=IntentStatus.CANCELLED))
 
 
-def _start_is_over(draft: Draft, job: Job) -> bool:
+def start_is_over(draft: Draft, job: Job) -> bool:
     """Whether the intent that started this generation can start nothing more."""
     start = draft.intent(job.start_request)
     if start is None:
@@ -514,23 +317,11 @@ def _start_is_over(draft: Draft, job: Job) -> bool:
     return start.status in SETTLED
 
 
-def _stop(draft: Draft, job: Job, reason: str) -> None:
+def stop(draft: Draft, job: Job, reason: str) -> None:
+    """Asks for all tasks of this generation to be stopped."""
     request = draft.ask(IntentKind.STOP_GANG, _now(draft, job), reason)
     draft.put_job(evolve(_now(draft, job), stop_request=request))
 
 
 def _now(draft: Draft, job: Job) -> Job:
     return draft.job(job.id) or job
-
-
-def started_as_seen(job: Job, started: Started) -> Task:
-    """The record of a task that an effect reports, before ECS has shown it."""
-    return Task(
-        id=started.id,
-        node=started.node,
-        role=TaskRole.GANG,
-        owner=job.id,
-        generation=job.generation,
-        rank=started.rank,
-        gpus=job.gpus_per_task,
-    )

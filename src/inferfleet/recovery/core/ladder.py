@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from inferfleet.recovery.core.model import Fleet, Node, Rung
+from inferfleet.recovery.core.model import Fleet, Node
 from inferfleet.recovery.core.policy import DAY, HOUR, Policy
+from inferfleet.recovery.core.terms import Rung
 
 
 @dataclass(frozen=True, slots=True)

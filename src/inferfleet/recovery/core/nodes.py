@@ -7,25 +7,17 @@ in service ─► suspect ─► examining ─► in service
                         └────────► quarantined (a person)
 """
 
+from inferfleet.recovery.core import breaker, fence, incidents, occupancy
 from inferfleet.recovery.core.ladder import budget_refusal, choose_rung, recent
-from inferfleet.recovery.core.model import (
-    FINAL_JOB_PHASES,
-    SETTLED,
-    Boot,
-    IntentKind,
-    JobPhase,
-    Node,
-    NodePhase,
-    Notice,
-    Rung,
-    Severity,
-    Task,
-    TaskRole,
-    evolve,
-)
+from inferfleet.recovery.core.model import Boot, Node, evolve
 from inferfleet.recovery.core.observations import Diagnosed, Verdict
-from inferfleet.recovery.core.policy import DAY, HOUR, MINUTE
-from inferfleet.recovery.core.state import Draft, in_the_way
+from inferfleet.recovery.core.policy import DAY, HOUR
+from inferfleet.recovery.core.state import Draft
+from inferfleet.recovery.core.terms import (
+    IntentKind,
+    NodePhase,
+    Rung,
+)
 
 _LEVEL_BY_SUSPICION = 3
 """Deepest level that unexplained failures alone lead to; level 4 takes hours."""
@@ -47,9 +39,9 @@ def suspect(draft: Draft, key: str, rung: Rung, reason: str, *, primary: bool = 
     match node.phase:
         case NodePhase.IN_SERVICE | NodePhase.LEAVING:
             if draft.policy.dry_run:
-                _would(draft, node, rung, reason)
+                incidents.would(draft, node, rung, reason)
                 return
-            node = _open(draft, node, reason)
+            node = incidents.go_on(draft, node, reason)
             node = draft.put_node(
                 evolve(
                     node,
@@ -88,7 +80,7 @@ def advance_suspect(draft: Draft, node: Node) -> None:
     if not draft.fleet.acting or node.phase is not NodePhase.SUSPECT:
         return
     certain = node.rung >= Rung.RESET_GPU
-    if not certain and (node.draining or busy(draft, node.id)):
+    if not certain and (node.draining or occupancy.busy(draft, node.id)):
         return
     if draft.fleet.fenced >= draft.policy.fence_limit(draft.fleet.nodes):
         return
@@ -118,7 +110,7 @@ def examine(draft: Draft, node: Node, *, repaired: Rung = Rung.NONE) -> None:
         )
     )
     if not was_fenced:
-        _fence(draft, node, IntentKind.FENCE, f"to examine it: {node.reason}")
+        fence.ask(draft, node, IntentKind.FENCE, f"to examine it: {node.reason}")
     when = "after its repair" if repaired else node.reason
     request = draft.ask(IntentKind.DIAGNOSE, _now(draft, node), f"level {level}: {when}", level=level)
     draft.put_node(evolve(_now(draft, node), request=request))
@@ -162,7 +154,7 @@ def condemn(draft: Draft, node: Node, rung: Rung, reason: str) -> None:
     was_fenced = node.fenced
     if node.repaired is Rung.NONE:
         node = evolve(node, offences=(*recent(node.offences, now, policy.node_window), now))
-        _count_fault(draft)
+        breaker.count_fault(draft)
     choice = choose_rung(node, rung, policy, now)
     if choice.rung is Rung.PERSON:
         node = draft.put_node(evolve(node, reason=reason))
@@ -181,7 +173,7 @@ def condemn(draft: Draft, node: Node, rung: Rung, reason: str) -> None:
         )
     )
     if not was_fenced:
-        _fence(draft, node, IntentKind.FENCE, reason)
+        fence.ask(draft, node, IntentKind.FENCE, reason)
     draft.note(node.incident, f"{reason}; next is {choice.rung.name.lower()}: {choice.why}")
     advance_condemned(draft, _now(draft, node))
 
@@ -190,14 +182,14 @@ def advance_condemned(draft: Draft, node: Node) -> None:
     """Begins the repair of a condemned node if nothing runs there and the budgets allow it."""
     if not draft.fleet.acting or node.phase is not NodePhase.CONDEMNED or node.keep_out:
         return
-    dying = _tasks_that_may_die(draft, node)
+    dying = occupancy.tasks_that_may_die(draft, node)
     if node.lost and node.connected:
         if dying == ():
             draft.note(node.incident, "its agent is back; a diagnosis decides")
             examine(draft, node)
         return
     if dying is None:
-        _move_services(draft, node)
+        fence.move_services(draft, node)
         return
     if budget_refusal(draft.fleet, node.rung, draft.policy, draft.now):
         return
@@ -208,18 +200,6 @@ def advance_condemned(draft: Draft, node: Node) -> None:
             _begin_repair(draft, node, NodePhase.REPLACING, IntentKind.REPLACE, dying)
         case _:
             _begin_repair(draft, node, NodePhase.REBOOTING, IntentKind.REBOOT, dying)
-
-
-def _move_services(draft: Draft, node: Node) -> None:
-    """Asks ECS to move services' tasks off a node that has to be empty; others it would not move."""
-    if node.emptied or not node.connected:
-        return
-    services = {task.owner for task in draft.live_on(node.id) if task.role is TaskRole.SERVICE}
-    if not services:
-        return
-    node = draft.put_node(evolve(node, emptied=True))
-    _fence(draft, node, IntentKind.FENCE, f"tasks of {', '.join(sorted(services))} have to move")
-    draft.note(node.incident, f"draining: tasks of {', '.join(sorted(services))} run there")
 
 
 def _begin_repair(draft: Draft, node: Node, phase: NodePhase, kind: IntentKind, dying: tuple[str, ...]) -> None:
@@ -305,43 +285,14 @@ def escalate(draft: Draft, node: Node, why: str) -> None:
 
 def quarantine(draft: Draft, node: Node, why: str) -> None:
     """Keeps a node fenced and calls a person."""
-    if not node.incident:
-        node = _open(draft, node, why)
-    node = _set_aside(draft, node, why)
-    call_person(
+    node = incidents.begin(draft, node, why)
+    node = fence.set_aside(draft, node, why)
+    incidents.call_person(
         draft,
         _now(draft, node),
         what=f"node {node.id} is quarantined: {why}",
         todo=f"look at the instance; then `inferfleet recovery return {node.id}` (diagnoses it), or terminate it",
     )
-
-
-def _set_aside(draft: Draft, node: Node, why: str) -> Node:
-    """Fences a node until a person returns it; services' tasks move away."""
-    node = draft.put_node(
-        evolve(
-            node,
-            phase=NodePhase.QUARANTINED,
-            since=draft.now,
-            deadline=None,
-            request="",
-            reason=why,
-            emptied=True,
-        )
-    )
-    _fence(draft, node, IntentKind.FENCE, why)
-    return _now(draft, node)
-
-
-def call_person(draft: Draft, node: Node, *, what: str, todo: str) -> None:
-    """Tells a person about a node, with all that was tried."""
-    found = draft.changes.incidents.get(node.incident) or draft.view.incident(node.incident)
-    tried = "; ".join(step.text for step in found.steps[-6:]) if found else "nothing yet"
-    notice = Notice(
-        Severity.PERSON, what, f"node {node.id}, {node.container_instance or 'not registered'}", tried, todo
-    )
-    draft.ask(IntentKind.NOTIFY, node, what, notice=notice)
-    draft.note(node.incident, f"a person was called: {what}", person=True)
 
 
 def retire(draft: Draft, node: Node, why: str) -> None:
@@ -356,33 +307,8 @@ def leave(draft: Draft, node: Node, rung: Rung, reason: str, deadline: float) ->
     """Keeps new gangs off a node that will be taken away or must be repaired at a set time."""
     if node.phase is not NodePhase.IN_SERVICE or draft.policy.dry_run:
         return
-    node = _open(draft, node, reason)
+    node = incidents.go_on(draft, node, reason)
     draft.put_node(evolve(node, phase=NodePhase.LEAVING, rung=rung, reason=reason, since=draft.now, deadline=deadline))
-
-
-def fence_by_hand(draft: Draft, node: Node, who: str) -> None:
-    """`recovery drain`: nothing new starts there, and no repair begins, until a person returns it."""
-    node = evolve(node, keep_out=True)
-    if node.phase in (NodePhase.IN_SERVICE, NodePhase.SUSPECT, NodePhase.LEAVING, NodePhase.CONDEMNED):
-        reason = f"drained by {who or 'a person'}"
-        if not node.incident:
-            node = _open(draft, node, reason)
-        node = _set_aside(draft, node, reason)
-        draft.note(node.incident, reason)
-    else:
-        draft.put_node(node)
-
-
-def return_by_hand(draft: Draft, node: Node, who: str) -> None:
-    """`recovery return`: back to service by way of a passing diagnosis."""
-    reason = f"returned by {who or 'a person'}"
-    node = evolve(node, keep_out=False, reason=reason, offences=(), reboots=(), suspicions=(), repaired=Rung.NONE)
-    if node.phase is NodePhase.QUARANTINED:
-        if not node.incident:
-            node = _open(draft, node, reason)
-        examine(draft, draft.put_node(node))
-    else:
-        draft.put_node(node)
 
 
 def retry_examination(draft: Draft, node: Node) -> None:
@@ -407,43 +333,6 @@ def dismiss(draft: Draft, node: Node, why: str) -> None:
     draft.freed = True
 
 
-def refence(draft: Draft, node: Node) -> None:
-    """Sets or clears the fence again where ECS shows another one than we decided, unless that is under way."""
-    last = draft.intent(node.fence_request)
-    if last is not None and last.status not in SETTLED:
-        return
-    kind = IntentKind.FENCE if node.fenced else IntentKind.UNFENCE
-    _fence(draft, node, kind, "ECS shows another state than was decided")
-
-
-def busy(draft: Draft, key: str) -> bool:
-    """Whether anything but daemons and our own diagnoses runs on a node."""
-    return any(in_the_way(task) for task in draft.live_on(key))
-
-
-def _tasks_that_may_die(draft: Draft, node: Node) -> tuple[str, ...] | None:
-    """Tasks that go down with the node; None if one of them must not.
-
-    On a node that answers, everything has to have stopped. On a lost node nothing can be confirmed: there, tasks of
-    gangs that are being stopped anyway may die, tasks of others may not, unless EC2 too says that the node is broken.
-    """
-    blockers = [task for task in draft.live_on(node.id) if in_the_way(task)]
-    if not blockers:
-        return ()
-    if node.connected or not all(_is_lost(draft, node, task) for task in blockers):
-        return None
-    return tuple(task.id for task in blockers)
-
-
-def _is_lost(draft: Draft, node: Node, task: Task) -> bool:
-    if task.role is not TaskRole.GANG:
-        return node.impaired
-    job = draft.job(task.owner)
-    if job is None:
-        return node.impaired
-    return job.phase is JobPhase.STOPPING or job.phase in FINAL_JOB_PHASES or task.generation != job.generation
-
-
 def _release(draft: Draft, node: Node, detail: str) -> None:
     incident = node.incident
     certified = evolve(
@@ -456,7 +345,7 @@ def _release(draft: Draft, node: Node, detail: str) -> None:
         certified_at=draft.now,
     )
     if node.keep_out:
-        _set_aside(draft, certified, "drained by a person")
+        fence.set_aside(draft, certified, "drained by a person")
         draft.note(incident, "diagnosis passed; it stays fenced, as a person asked")
         return
     healed = node.repaired is not Rung.NONE
@@ -509,47 +398,12 @@ def _level(draft: Draft, node: Node, repaired: Rung) -> int:
     return max(policy.diagnose_level, min(_LEVEL_BY_SUSPICION, deeper))
 
 
-def _count_fault(draft: Draft) -> None:
-    """Counts a confirmed fault, and opens the breaker when too many nodes fail at once."""
-    policy, fleet, now = draft.policy, draft.fleet, draft.now
-    faults = (*recent(fleet.faults, now, policy.breaker_window), now)
-    draft.set_fleet(faults=faults)
-    if len(faults) >= policy.breaker_limit(fleet.nodes) and not fleet.breaker:
-        why = f"{len(faults)} nodes were found faulty within {policy.breaker_window / MINUTE:.0f} minutes"
-        draft.set_fleet(breaker=why, breaker_at=now)
-        notice = Notice(
-            Severity.PERSON,
-            f"automatic recovery has stopped: {why}",
-            f"the fleet of {fleet.nodes} nodes",
-            "nodes already fenced stay fenced; nothing more is examined, repaired or restarted",
-            "look for a common cause (driver, image, rack, DCGM); then `inferfleet recovery resume`",
-        )
-        draft.ask(IntentKind.NOTIFY, None, why, notice=notice)
-
-
-def _open(draft: Draft, node: Node, cause: str) -> Node:
-    """Opens an incident for a node, or goes on with the one that is open."""
-    if node.incident:
-        draft.note(node.incident, cause)
-        return node
-    key = f"{node.id}.{node.seq + 1}"
-    draft.open_incident(key, f"node {node.id}", cause)
-    return draft.put_node(evolve(node, incident=key, seq=node.seq + 1))
-
-
-def _would(draft: Draft, node: Node, rung: Rung, reason: str) -> None:
-    """Dry run: records what would be done, and does nothing."""
-    key = f"{node.id}.{node.seq + 1}"
-    draft.put_node(evolve(node, seq=node.seq + 1))
-    draft.open_incident(key, f"node {node.id}", reason)
-    step = "examine it" if rung < Rung.RESET_GPU else f"fence it and {rung.name.lower()}"
-    draft.note(key, f"dry run: would {step}", outcome="dry run")
-
-
-def _fence(draft: Draft, node: Node, kind: IntentKind, reason: str) -> None:
-    request = draft.ask(kind, _now(draft, node), reason)
-    draft.put_node(evolve(_now(draft, node), fence_request=request))
-
-
 def _now(draft: Draft, node: Node) -> Node:
     return draft.node(node.id) or node
+
+
+def leave_when_idle(draft: Draft, node: Node) -> None:
+    """Repairs a leaving node ahead of time, once it is empty."""
+    if node.rung is Rung.NONE or occupancy.busy(draft, node.id) or not draft.fleet.acting:
+        return
+    suspect(draft, node.id, node.rung, node.reason)

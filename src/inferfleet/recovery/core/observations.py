@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from inferfleet.recovery.core.model import Boot, StopCause, Task, TaskRole, TaskStatus
+from inferfleet.recovery.core.model import Boot, Task
+from inferfleet.recovery.core.terms import StopCause, TaskRole, TaskStatus
 
 
 class Verdict(StrEnum):

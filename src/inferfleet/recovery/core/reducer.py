@@ -2,22 +2,8 @@
 
 from collections.abc import Callable
 
-from inferfleet.recovery.core import jobs, nodes
-from inferfleet.recovery.core.model import (
-    Boot,
-    IntentKind,
-    IntentStatus,
-    Job,
-    JobPhase,
-    Node,
-    NodePhase,
-    Rung,
-    StopCause,
-    Task,
-    TaskRole,
-    TaskStatus,
-    evolve,
-)
+from inferfleet.recovery.core import fence, incidents, jobs, nodes, occupancy, orders, tasks
+from inferfleet.recovery.core.model import Boot, Job, Node, evolve
 from inferfleet.recovery.core.observations import (
     CapacityWarning,
     Command,
@@ -32,11 +18,18 @@ from inferfleet.recovery.core.observations import (
     TaskGone,
     TaskSeen,
     Tick,
-    Verb,
-    as_task,
 )
 from inferfleet.recovery.core.policy import HOUR, MINUTE, Policy
 from inferfleet.recovery.core.state import LOSABLE_PHASES, Changes, Decision, Draft, State, View
+from inferfleet.recovery.core.terms import (
+    IntentKind,
+    IntentStatus,
+    NodePhase,
+    Rung,
+    StopCause,
+    TaskRole,
+    TaskStatus,
+)
 
 _REBOOT_CODES = frozenset({"system-reboot", "instance-reboot"})
 """Scheduled events of EC2 that an earlier reboot of ours takes care of; stops and retirements need a new instance."""
@@ -54,7 +47,7 @@ def decide(view: View, seen: Observation, now: float, policy: Policy) -> Decisio
         now: Seconds since the epoch.
         policy: The limits.
     """
-    if isinstance(seen, TaskSeen) and _is_old_news(view.task(seen.id), seen):
+    if isinstance(seen, TaskSeen) and tasks.is_old_news(view.task(seen.id), seen):
         return _NOTHING
     draft = Draft(view, policy, now)
     more = False
@@ -76,97 +69,6 @@ def reduce(state: State, seen: Observation, now: float) -> tuple[State, Decision
     after = state.copy()
     after.apply(decision.changes)
     return after, decision
-
-
-def _on_task_seen(draft: Draft, seen: TaskSeen) -> None:
-    before = draft.task(seen.id)
-    if _is_old_news(before, seen):
-        return
-    if before is None and seen.status is TaskStatus.STOPPED and _is_history(draft, seen):
-        return
-    task = as_task(seen, draft.now) if before is None else _merge(before, seen)
-    if task == before:
-        return
-    _record_task(draft, task, before)
-
-
-def _is_old_news(before: Task | None, seen: TaskSeen) -> bool:
-    """Whether a sight of a task says nothing that is not known: a duplicate, or one overtaken by a later one."""
-    return before is not None and (
-        seen.status < before.status
-        or (seen.status is before.status and seen.status is TaskStatus.STOPPED)
-        or bool(seen.version and before.version and seen.version <= before.version)
-    )
-
-
-def _is_history(draft: Draft, seen: TaskSeen) -> bool:
-    """A stopped task of an earlier generation, or of no job of ours, seen again long after: nothing to learn."""
-    if seen.role in (TaskRole.DIAGNOSTIC, TaskRole.DAEMON):
-        return True
-    if seen.role is not TaskRole.GANG:
-        node = draft.node(seen.node)
-        return node is None or (seen.stopped_at > 0 and seen.stopped_at <= max(node.certified_at, draft.now - HOUR))
-    job = draft.job(seen.owner)
-    return job is None or seen.generation != job.generation
-
-
-def _merge(before: Task, seen: TaskSeen) -> Task:
-    """What was known of a task stays known when a later sight of it says less."""
-    known = before.role is not TaskRole.STANDALONE
-    return Task(
-        id=before.id,
-        node=before.node or seen.node,
-        role=before.role if known else seen.role,
-        owner=before.owner or seen.owner,
-        generation=before.generation or seen.generation,
-        rank=before.rank or seen.rank,
-        status=seen.status,
-        version=max(seen.version, before.version),
-        gpus=seen.gpus or before.gpus,
-        gpu_ids=seen.gpu_ids or before.gpu_ids,
-        seen_at=before.seen_at,
-        cause=seen.cause,
-        exit_code=seen.exit_code,
-        stopped_at=seen.stopped_at,
-    )
-
-
-def _record_task(draft: Draft, task: Task, before: Task | None) -> None:
-    draft.put_task(task)
-    if before is not None and before.status is task.status:
-        return
-    if task.role is TaskRole.GANG:
-        jobs.on_task(draft, task, before)
-    elif not task.live and task.role in (TaskRole.SERVICE, TaskRole.STANDALONE) and task.cause is StopCause.FAILED:
-        what = f"task {task.id} of {task.owner or 'no service'} failed here with exit code {task.exit_code}"
-        nodes.suspect(draft, task.node, Rung.EXAMINE, what, primary=True)
-    if not task.live:
-        _advance_node(draft, task.node)
-
-
-def _advance_node(draft: Draft, key: str) -> None:
-    """A task has left a node: what waited for the node to be idle may go on."""
-    node = draft.node(key)
-    if node is None:
-        return
-    if node.phase is NodePhase.SUSPECT:
-        nodes.advance_suspect(draft, node)
-    elif node.phase is NodePhase.CONDEMNED:
-        nodes.advance_condemned(draft, node)
-    elif node.phase is NodePhase.LEAVING:
-        _leave_when_idle(draft, node)
-
-
-def _on_task_gone(draft: Draft, seen: TaskGone) -> None:
-    task = draft.task(seen.id)
-    if task is None or not task.live:
-        return
-    node = draft.node(task.node)
-    lost_with_node = node is None or node.phase is NodePhase.RETIRED or node.acted_at > task.seen_at
-    job = draft.job(task.owner)
-    ours = job is not None and (job.phase is JobPhase.STOPPING or job.generation != task.generation)
-    cause = StopCause.CAPACITY if lost_with_node else StopCause.OURS if ours else StopCause.UNKNOWN
-    _record_task(draft, evolve(task, status=TaskStatus.STOPPED, cause=cause, stopped_at=draft.now), task)
 
 
 def _on_node_seen(draft: Draft, seen: NodeSeen) -> None:
@@ -197,7 +99,7 @@ def _on_node_seen(draft: Draft, seen: NodeSeen) -> None:
     nodes.on_boot(draft, changed, seen.boot, connected=seen.connected, was_away=was_away)
     after = draft.node(node.id)
     if after is not None and after.phase is changed.phase and _differs(after, seen):
-        nodes.refence(draft, after)
+        fence.ask_again(draft, after)
     if seen.connected and (was_away or (node.draining and not changed.draining)):
         draft.freed = True
 
@@ -226,7 +128,7 @@ def _join(draft: Draft, seen: NodeSeen) -> None:
     )
     draft.put_node(node)
     if seen.fence:
-        nodes.return_by_hand(draft, node, "recovery: it was found fenced, with no record of the reason")
+        orders.return_node(draft, node, "recovery: it was found fenced, with no record of the reason")
     draft.freed = True
 
 
@@ -246,7 +148,7 @@ def _on_node_gone(draft: Draft, seen: NodeGone) -> None:
     nodes.retire(draft, node, "the instance is gone")
     for task in draft.live_on(seen.node):
         stopped = evolve(task, status=TaskStatus.STOPPED, cause=StopCause.CAPACITY, stopped_at=draft.now)
-        _record_task(draft, stopped, task)
+        tasks.record_task(draft, stopped, task)
 
 
 def _on_evidence(draft: Draft, seen: Evidence) -> None:
@@ -299,14 +201,7 @@ def _on_maintenance(draft: Draft, seen: Maintenance) -> None:
     nodes.leave(draft, node, rung, f"EC2 has scheduled {seen.code}", deadline)
     after = draft.node(seen.node)
     if after is not None and after.phase is NodePhase.LEAVING:
-        _leave_when_idle(draft, after)
-
-
-def _leave_when_idle(draft: Draft, node: Node) -> None:
-    """Repairs a leaving node ahead of time, once it is empty."""
-    if node.rung is Rung.NONE or nodes.busy(draft, node.id) or not draft.fleet.acting:
-        return
-    nodes.suspect(draft, node.id, node.rung, node.reason)
+        nodes.leave_when_idle(draft, after)
 
 
 def _on_intent_result(draft: Draft, seen: IntentResult) -> None:
@@ -315,7 +210,7 @@ def _on_intent_result(draft: Draft, seen: IntentResult) -> None:
         return
     cancelled = intent.status is IntentStatus.CANCELLED
     for task in seen.seen:
-        _on_task_seen(draft, task)
+        tasks.on_task_seen(draft, task)
     status = IntentStatus.DONE if seen.ok else IntentStatus.FAILED
     draft.put_intent(evolve(intent, status=status, outcome=seen.detail))
     if intent.job:
@@ -333,8 +228,8 @@ def _on_job_result(draft: Draft, job: Job, kind: IntentKind, generation: int, se
         return
     for started in seen.tasks:
         if draft.task(started.id) is None:
-            task = evolve(jobs.started_as_seen(job, started), seen_at=draft.now)
-            _record_task(draft, task, None)
+            task = evolve(tasks.started_as_seen(job, started), seen_at=draft.now)
+            tasks.record_task(draft, task, None)
     job = draft.job(job.id) or job
     if kind is IntentKind.START_GANG:
         jobs.on_started(draft, job, seen)
@@ -355,27 +250,6 @@ def _on_node_result(draft: Draft, node: Node, kind: IntentKind, seen: IntentResu
 
 def _on_diagnosed(draft: Draft, seen: Diagnosed) -> None:
     nodes.on_diagnosed(draft, seen)
-
-
-def _on_command(draft: Draft, seen: Command) -> None:
-    match seen.verb:
-        case Verb.PAUSE:
-            draft.set_fleet(paused=f"by {seen.who or 'a person'}")
-        case Verb.RESUME:
-            draft.set_fleet(paused="", breaker="", faults=())
-        case Verb.DRAIN | Verb.RETURN:
-            node = draft.node(seen.target)
-            if node is not None and node.phase is not NodePhase.RETIRED:
-                by_hand = nodes.fence_by_hand if seen.verb is Verb.DRAIN else nodes.return_by_hand
-                by_hand(draft, node, seen.who)
-        case Verb.STOP_JOB:
-            job = draft.job(seen.target)
-            if job is not None:
-                jobs.user_stop(draft, job, draft.now, f"stopped by {seen.who or 'a person'}")
-        case Verb.RETRY_JOB:
-            job = draft.job(seen.target)
-            if job is not None:
-                jobs.retry_by_hand(draft, job)
 
 
 def _on_tick(draft: Draft) -> bool:
@@ -438,7 +312,7 @@ def _suspect_deadline(draft: Draft, node: Node, *, late: bool) -> None:
     if late:
         draft.put_node(evolve(node, deadline=draft.now + draft.policy.suspect_deadline))
         what = f"node {node.id} is at fault but cannot be fenced: {draft.fleet.fenced} nodes are fenced already"
-        nodes.call_person(
+        incidents.call_person(
             draft, node, what=what, todo="return or terminate quarantined nodes, or raise max_fenced_share"
         )
     nodes.advance_suspect(draft, draft.node(node.id) or node)
@@ -450,7 +324,7 @@ def _condemned_deadline(draft: Draft, node: Node, *, late: bool) -> None:
     if late and after.phase is NodePhase.CONDEMNED:
         draft.put_node(evolve(after, deadline=None))
         what = f"node {node.id} waits for {node.rung.name.lower()}: it is not empty, or budgets are used up"
-        nodes.call_person(
+        incidents.call_person(
             draft, draft.node(node.id) or after, what=what, todo="stop what runs there, or raise the limits"
         )
 
@@ -461,17 +335,17 @@ def _leaving_deadline(draft: Draft, node: Node) -> None:
         return
     if node.rung is Rung.NONE:
         nodes.suspect(draft, node.id, Rung.EXAMINE, f"{node.reason}, yet the instance is still there")
-    elif nodes.busy(draft, node.id):
+    elif occupancy.busy(draft, node.id):
         draft.put_node(evolve(node, deadline=draft.now + draft.policy.stop_deadline))
         fail_jobs_on(draft, node.id, node.reason, draft.now)
     else:
-        _leave_when_idle(draft, node)
+        nodes.leave_when_idle(draft, node)
 
 
 _HANDLERS: dict[type, Callable[..., None]] = {
     JobSubmitted: jobs.submit,
-    TaskSeen: _on_task_seen,
-    TaskGone: _on_task_gone,
+    TaskSeen: tasks.on_task_seen,
+    TaskGone: tasks.on_task_gone,
     NodeSeen: _on_node_seen,
     NodeGone: _on_node_gone,
     Diagnosed: _on_diagnosed,
@@ -479,5 +353,5 @@ _HANDLERS: dict[type, Callable[..., None]] = {
     CapacityWarning: _on_capacity_warning,
     Maintenance: _on_maintenance,
     IntentResult: _on_intent_result,
-    Command: _on_command,
+    Command: orders.on_command,
 }

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from inferfleet.recovery.core.model import Node, NodePhase, Task
+from inferfleet.recovery.core.model import Node, Task
 from inferfleet.recovery.core.observations import NodeGone, Observation, Snapshot, TaskGone
+from inferfleet.recovery.core.terms import NodePhase
 
 SETTLE = 90.0
 """Seconds that ECS's listings may lag behind its own answers; what is younger is not declared gone."""

@@ -8,24 +8,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from inferfleet.recovery.core.model import (
+from inferfleet.recovery.core.model import Fleet, Incident, Intent, Job, Node, Step, Task, evolve
+from inferfleet.recovery.core.policy import Policy
+from inferfleet.recovery.core.terms import (
     FENCED_PHASES,
     FINAL_JOB_PHASES,
     REPAIR_PHASES,
-    Fleet,
-    Incident,
-    Intent,
     IntentKind,
-    Job,
     JobPhase,
-    Node,
     NodePhase,
-    Step,
-    Task,
     TaskRole,
-    evolve,
 )
-from inferfleet.recovery.core.policy import Policy
 
 _STEPS_KEPT = 60
 ALWAYS_DUE = 0.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from inferfleet.recovery.core.model import Rung
+from inferfleet.recovery.core.terms import Rung
 
 _RUNGS = {
     "IGNORE": Rung.NONE,

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from inferfleet.recovery.core.model import Rung
 from inferfleet.recovery.core.policy import Policy
+from inferfleet.recovery.core.terms import Rung
 from inferfleet.recovery.prove.world import Mischief, World
 
 POLICY = Policy(max_fenced_share=1.0, max_repair_share=0.5, job_attempts=3)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from inferfleet.recovery.core.intents import claimable
-from inferfleet.recovery.core.model import AT_MOST_ONCE, FINAL_JOB_PHASES, JobPhase, Node, NodePhase, TaskStatus
+from inferfleet.recovery.core.model import Node
 from inferfleet.recovery.core.observations import Diagnosed
+from inferfleet.recovery.core.terms import AT_MOST_ONCE, FINAL_JOB_PHASES, JobPhase, NodePhase, TaskStatus
 from inferfleet.recovery.prove.world import Step, Violation, World
 
 _ROUNDS = 400

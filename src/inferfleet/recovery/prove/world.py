@@ -10,20 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from inferfleet.recovery.core.intents import claimable, obsolete
-from inferfleet.recovery.core.model import (
-    AT_MOST_ONCE,
-    FINAL_JOB_PHASES,
-    Boot,
-    Intent,
-    IntentKind,
-    IntentStatus,
-    JobPhase,
-    NodePhase,
-    Rung,
-    StopCause,
-    TaskRole,
-    TaskStatus,
-)
+from inferfleet.recovery.core.model import Boot, Intent
 from inferfleet.recovery.core.observations import (
     Command,
     Diagnosed,
@@ -43,6 +30,18 @@ from inferfleet.recovery.core.policy import HOUR, Policy
 from inferfleet.recovery.core.reducer import decide
 from inferfleet.recovery.core.snapshot import expand
 from inferfleet.recovery.core.state import State
+from inferfleet.recovery.core.terms import (
+    AT_MOST_ONCE,
+    FINAL_JOB_PHASES,
+    IntentKind,
+    IntentStatus,
+    JobPhase,
+    NodePhase,
+    Rung,
+    StopCause,
+    TaskRole,
+    TaskStatus,
+)
 
 LEASE = 60.0
 Step = tuple[str, ...]

@@ -9,19 +9,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from inferfleet.recovery.core.intents import claimable, obsolete
-from inferfleet.recovery.core.model import (
-    AT_MOST_ONCE,
-    SETTLED,
-    Boot,
-    Intent,
-    IntentKind,
-    IntentStatus,
-    Rung,
-)
+from inferfleet.recovery.core.model import Boot, Intent
 from inferfleet.recovery.core.observations import Diagnosed, IntentResult, Observation, Started, Tick, Verdict
 from inferfleet.recovery.core.policy import Policy
 from inferfleet.recovery.core.reducer import decide
 from inferfleet.recovery.core.state import Decision, State
+from inferfleet.recovery.core.terms import AT_MOST_ONCE, SETTLED, IntentKind, IntentStatus, Rung
 from inferfleet.recovery.simulator.cloud import Cloud, Instance, RealTask
 from inferfleet.recovery.simulator.engine import Engine
 from inferfleet.recovery.simulator.profile import DETECTED

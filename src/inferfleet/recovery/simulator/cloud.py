@@ -8,8 +8,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from inferfleet.recovery.core.model import Boot, Rung, StopCause, TaskRole, TaskStatus
+from inferfleet.recovery.core.model import Boot
 from inferfleet.recovery.core.observations import Diagnosed, Evidence, NodeGone, NodeSeen, Observation, TaskSeen
+from inferfleet.recovery.core.terms import Rung, StopCause, TaskRole, TaskStatus
 from inferfleet.recovery.simulator.engine import Engine
 from inferfleet.recovery.simulator.profile import Look, Profile
 

@@ -3,18 +3,11 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from inferfleet.recovery.core.model import (
-    FENCED_PHASES,
-    FINAL_JOB_PHASES,
-    Intent,
-    IntentKind,
-    JobPhase,
-    NodePhase,
-    TaskStatus,
-)
+from inferfleet.recovery.core.model import Intent
 from inferfleet.recovery.core.observations import Command, JobSubmitted, Observation
 from inferfleet.recovery.core.policy import HOUR
 from inferfleet.recovery.core.state import Decision
+from inferfleet.recovery.core.terms import FENCED_PHASES, FINAL_JOB_PHASES, IntentKind, JobPhase, NodePhase, TaskStatus
 from inferfleet.recovery.simulator.brain import Brain
 from inferfleet.recovery.simulator.cloud import Cloud, RealTask
 from inferfleet.recovery.simulator.engine import Engine

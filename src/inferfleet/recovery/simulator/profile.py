@@ -8,7 +8,7 @@ named so: the study does not say.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from inferfleet.recovery.core.model import Rung
+from inferfleet.recovery.core.terms import Rung
 
 LLAMA3_GPU_HOURS = 16_384 * 54 * 24
 """GPU hours behind the counts below."""

@@ -3,8 +3,9 @@
 import math
 import random
 
-from inferfleet.recovery.core.model import Intent, JobPhase, NodePhase, Rung, Severity, StopCause, TaskStatus
+from inferfleet.recovery.core.model import Intent
 from inferfleet.recovery.core.observations import CapacityWarning, Command, Evidence, Maintenance, Verb
+from inferfleet.recovery.core.terms import JobPhase, NodePhase, Rung, Severity, StopCause, TaskStatus
 from inferfleet.recovery.core.xid import Catalog
 from inferfleet.recovery.simulator.brain import Brain
 from inferfleet.recovery.simulator.cloud import Instance, RealTask
