@@ -150,8 +150,8 @@ class FleetService(Construct):
             requirement = "ContainerDefinitions.0.ResourceRequirements.0"
             resource.add_property_override(f"{requirement}.SharingStrategy", part)
             resource.add_property_deletion_override(f"{requirement}.Value")
-            acknowledge(resource, "CloudFormation-Validate::F3003", "A part of a GPU is asked for instead of a number.")
-            acknowledge(resource, "CloudFormation-Validate::F3002", "A part of a GPU is asked for instead of a number.")
+            for rule in ("CloudFormation-Validate::F3002", "CloudFormation-Validate::F3003"):
+                acknowledge(resource, rule, "A part of a GPU is asked for instead of a number; CDK's schema is older.")
         resource.node.add_dependency(self.log_group, *policies_of(self.execution_role, self.task_role))
         acknowledge(
             resource,

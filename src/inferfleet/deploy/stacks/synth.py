@@ -56,7 +56,12 @@ def synthesise(
     Raises:
         InputError: An image is missing, or a configuration cannot be read.
     """
-    app = cdk.App(outdir=str((out or folder / "cdk.out").absolute()), analytics_reporting=False)
+    app = cdk.App(
+        outdir=str((out or folder / "cdk.out").absolute()),
+        analytics_reporting=False,
+        # It takes most of the time, and our templates are checked by more rules than it has, when they change.
+        builtin_cloud_formation_validation=False,
+    )
     add_fleet(app, fleet, folder, images=images, draft=draft)
     assembly = app.synth()
     names = {stack.id: stack.stack_name for stack in assembly.stacks}
