@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import BinaryIO
 
 import msgspec
@@ -41,7 +41,7 @@ class Line(msgspec.Struct, omit_defaults=True):
     status: int
     seconds: float
     request_id: str
-    timestamp: str
+    timestamp: datetime
     client: str = ""
     forwarded_for: str = ""
     trace_id: str = ""
@@ -83,8 +83,3 @@ class AccessLog:
                 self._target.flush()
             except OSError:
                 pass  # nobody reads the log any more; requests matter more
-
-
-def now() -> str:
-    """The present, as in other logs."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from inferfleet.config.serve import LimitsConfig
 from inferfleet.serving.problems import ClientGone, Problem
+from inferfleet.serving.protocol import IS_WHOLE
 from inferfleet.serving.ticket import Receive
 
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
@@ -135,15 +136,22 @@ class Exchange:
             ClientGone: The client went away.
         """
         self.check_length(limits)
+        is_whole = self.scope.get("extensions", {}).get(IS_WHOLE)
+        if is_whole is not None and is_whole():
+            data = await self._collect(limits.body_bytes)
+        else:
+            data = await self._collect_within(limits)
+        encoding = self.headers.get(b"content-encoding", b"identity").strip().lower()
+        return data if encoding == b"identity" else _decompress(data, encoding, limits.body_bytes)
+
+    async def _collect_within(self, limits: LimitsConfig) -> bytes:
         try:
             async with asyncio.timeout(limits.read_seconds):
-                data = await self._collect(limits.body_bytes)
+                return await self._collect(limits.body_bytes)
         except TimeoutError as error:
             raise Problem(
                 "read-timeout", f"the body did not arrive within {limits.read_seconds:g} s", (b"connection", b"close")
             ) from error
-        encoding = self.headers.get(b"content-encoding", b"identity").strip().lower()
-        return data if encoding == b"identity" else _decompress(data, encoding, limits.body_bytes)
 
     async def _collect(self, most: int) -> bytes:
         chunks: list[bytes] = []

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
-from inferfleet.serving.accesslog import AccessLog, Line, now
+from inferfleet.serving.accesslog import AccessLog, Line
 from inferfleet.serving.exchange import Exchange
 from inferfleet.serving.metrics import Metrics
 from inferfleet.serving.problems import ClientGone, Problem
@@ -119,7 +120,7 @@ class Front:
                 status=status,
                 seconds=round(seconds, 6),
                 request_id=exchange.request_id,
-                timestamp=now(),
+                timestamp=datetime.now(UTC),
                 client=client[0] if client else "",
                 forwarded_for=exchange.header(b"x-forwarded-for"),
                 trace_id=trace[0] if trace else "",
