@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
 from collections import Counter, defaultdict
@@ -15,11 +16,25 @@ from tests.chaos.film import PERIOD_SECONDS, Truth
 from tests.chaos.stage import LEASES, Services
 
 
+@dataclass(frozen=True)
+class Death:
+    """A worker's death by kill -9.
+
+    Attributes:
+        at: When, in seconds of `time.monotonic()`.
+        held: The cameras that it held, each with its fence.
+    """
+
+    at: float
+    held: Mapping[str, int]
+
+
 class Witness:
-    """Writes down who held which camera, in the order of the fences."""
+    """Writes down who held which camera, in the order of the fences, and when each fence was first seen."""
 
     def __init__(self, services: Services) -> None:
         self.epochs: dict[str, dict[int, str]] = defaultdict(dict)
+        self.times: dict[str, dict[int, float]] = defaultdict(dict)
         self._services = services
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -39,6 +54,7 @@ class Witness:
                 if item["id"]["S"].startswith("camera:") and "owner" in item:
                     camera = item["id"]["S"].removeprefix("camera:")
                     self.epochs[camera].setdefault(int(item["fence"]["N"]), item["owner"]["S"])
+                    self.times[camera].setdefault(int(item["fence"]["N"]), time.monotonic())
 
 
 @dataclass
@@ -53,6 +69,7 @@ class Verdict:
         strange: Ids that belong to no true event, or are second ids of one.
         overlaps: Times that a worker published for a camera that was another's already.
         moves: How often a camera changed hands.
+        takeovers: Seconds from a worker's death to when another had its camera, for each camera it held.
         gap: The longest time from an event's happening to its arrival in Kinesis, in seconds.
     """
 
@@ -63,6 +80,7 @@ class Verdict:
     strange: list[str] = field(default_factory=list)
     overlaps: list[str] = field(default_factory=list)
     moves: int = 0
+    takeovers: list[float] = field(default_factory=list)
     gap: float = 0.0
 
     @property
@@ -72,10 +90,17 @@ class Verdict:
     def lines(self) -> list[str]:
         """The verdict for people."""
         faults = ", ".join(f"{count} {kind}" for kind, count in sorted(self.injected.items()))
+        moved = "no camera of a killed worker had to move"
+        if self.takeovers:
+            moved = (
+                f"{len(self.takeovers)} cameras of killed workers were taken by others: "
+                f"half within {statistics.median(self.takeovers):.1f} s, all within {max(self.takeovers):.1f} s"
+            )
         details = [*self.lost[:10], *self.strange[:10], *self.overlaps[:10]]
         return [
             f"faults: {faults}",
             *details,
+            moved,
             f"chaos: {sum(self.injected.values())} faults injected, {self.expected} events expected, "
             f"{len(self.lost)} lost, {self.repeated} repeated, {len(self.strange)} wrong, "
             f"{len(self.overlaps)} published by two at once, {self.moves} moves, longest gap {self.gap:.1f} s",
@@ -151,6 +176,16 @@ def _overlaps(published: Sequence[Event], epochs: Mapping[str, Mapping[int, str]
             at[camera] = fences[0]
         else:
             found.append(f"two at once: {camera} at {event.time} by {worker}, after fence {at.get(camera)}")
+    return found
+
+
+def takeovers(deaths: Iterable[Death], times: Mapping[str, Mapping[int, float]]) -> list[float]:
+    """Seconds from each death to the next fence of each camera that the dead worker held."""
+    found = []
+    for death in deaths:
+        for camera, fence in death.held.items():
+            later = [seen for number, seen in times.get(camera, {}).items() if number > fence]
+            found += [max(0.0, min(later) - death.at)] if later else []
     return found
 
 

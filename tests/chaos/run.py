@@ -13,7 +13,7 @@ from typing import Any
 
 from inferfleet.localcloud import cloud as localcloud
 from tests.chaos.film import PERIOD_SECONDS, detector, film, truths
-from tests.chaos.judge import Verdict, Witness, is_complete, judge, wait_until
+from tests.chaos.judge import Death, Verdict, Witness, is_complete, judge, takeovers, wait_until
 from tests.chaos.stage import BUCKET, LEASES, STREAM, TABLE, Camera, Crew, Services
 from tests.chaos.trouble import Troublemaker
 from tests.localcloud.delivery.cloud import Proxy
@@ -64,7 +64,7 @@ def run(plan: Plan, folder: Path, say: Callable[[str], None] = lambda text: prin
         filming = [
             Camera(name, account, recording, now + n * PERIOD_SECONDS / plan.cameras) for n, name in enumerate(cameras)
         ]
-        injected = _trouble(plan, crew, services, proxy, cameras)
+        injected, deaths = _trouble(plan, crew, services, proxy, cameras)
         for camera in filming:
             camera.thread.join()
             if camera.failure is not None:
@@ -77,14 +77,18 @@ def run(plan: Plan, folder: Path, say: Callable[[str], None] = lambda text: prin
         say(f"workers were started {crew.starts} times; the last ones ended with {codes}")
         truth = truths(plan.seconds)
         films = {camera.name: (camera.start, truth) for camera in filming}
-        return judge(injected, films, services.records(), services.items(), witness.epochs)
+        verdict = judge(injected, films, services.records(), services.items(), witness.epochs)
+        verdict.takeovers = takeovers(deaths, witness.times)
+        return verdict
     finally:
         crew.end()
         proxy.close()
         localcloud.stop(folder / "cloud")
 
 
-def _trouble(plan: Plan, crew: Crew, services: Services, proxy: Proxy, cameras: list[str]) -> Counter[str]:
+def _trouble(
+    plan: Plan, crew: Crew, services: Services, proxy: Proxy, cameras: list[str]
+) -> tuple[Counter[str], list[Death]]:
     troublemaker = Troublemaker(crew, services, proxy, cameras, lease=plan.lease, seed=plan.seed)
     chance = random.Random(plan.seed)
     until = time.monotonic() + plan.seconds
@@ -96,7 +100,7 @@ def _trouble(plan: Plan, crew: Crew, services: Services, proxy: Proxy, cameras: 
             troublemaker.strike()
             due = time.monotonic() + chance.uniform(0.5, 1.5) * plan.every
     troublemaker.calm()
-    return troublemaker.injected + services.video_faults()
+    return troublemaker.injected + services.video_faults(), troublemaker.deaths
 
 
 def _configuration(plan: Plan, cameras: list[str], model: Path) -> dict[str, Any]:

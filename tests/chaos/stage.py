@@ -134,6 +134,19 @@ class Crew:
                 command, env={**os.environ, **self.environment}, stdout=log, stderr=log
             )
 
+    def held(self, number: int) -> dict[str, int]:
+        """The cameras that a worker has taken and not let go of, each with its fence, by its log."""
+        found: dict[str, int] = {}
+        for line in self._log(number).read_bytes()[self._began[number] :].splitlines():
+            if b'"lease ' not in line or not line.endswith(b"}"):
+                continue
+            entry = json.loads(line)
+            if entry["event"] == "lease taken":
+                found[entry["camera"]] = entry["fence"]
+            elif entry["event"] in ("lease lost", "lease released"):
+                found.pop(entry["camera"], None)
+        return found
+
     def kill(self, number: int) -> str:
         """Kills a worker; now and then its disk is lost with it."""
         self.processes[number].kill()

@@ -9,7 +9,7 @@ import msgspec
 
 from inferfleet.streams.event import encode
 from tests.chaos.film import Truth, truths
-from tests.chaos.judge import judge
+from tests.chaos.judge import Death, Verdict, judge, takeovers
 from tests.unit.streams.delivery.support import make_item
 
 START = 1_800_000_000.0
@@ -58,6 +58,13 @@ def test_who_publishes_after_a_later_owner_has_is_found() -> None:
     assert judge({}, FILM, turns, ids, owners).is_good
     assert judge({}, FILM, [*turns, record(second, worker="a")], ids, owners).overlaps
     assert judge({}, FILM, [*turns, record(second, worker="a")], ids, {"gate": {1: "a", 2: "b", 3: "a"}}).is_good
+
+
+def test_the_time_from_a_death_to_the_next_owner_is_measured() -> None:
+    times = {"gate": {1: 5.0, 2: 117.5}, "yard": {4: 90.0}}
+    assert takeovers([Death(100.0, {"gate": 1, "yard": 4})], times) == [17.5]
+    verdict = Verdict({}, 0, takeovers=[17.5, 2.0, 3.0])
+    assert "3 cameras of killed workers were taken by others: half within 3.0 s, all within 17.5 s" in verdict.lines()
 
 
 def test_an_event_that_never_happened_is_wrong() -> None:

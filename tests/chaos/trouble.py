@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from tests.chaos.judge import Death
 from tests.chaos.stage import Crew, Services
 from tests.localcloud.delivery.cloud import Forward, Proxy, Request, Response
 
@@ -78,6 +79,7 @@ class Troublemaker:
 
     def __init__(self, crew: Crew, services: Services, proxy: Proxy, cameras: list[str], *, lease: float, seed: int):
         self.injected: Counter[str] = Counter()
+        self.deaths: list[Death] = []
         self._crew, self._services, self._cameras, self._lease = crew, services, cameras, lease
         self._chance = random.Random(seed)
         self._weather = Weather(random.Random(seed + 1), self.injected)
@@ -103,7 +105,9 @@ class Troublemaker:
 
     def _kill(self) -> None:
         if able := self._crew.able():
-            self.injected[self._crew.kill(self._chance.choice(able))] += 1
+            number = self._chance.choice(able)
+            self.injected[self._crew.kill(number)] += 1
+            self.deaths.append(Death(time.monotonic(), self._crew.held(number)))
 
     def _pause(self) -> None:
         if len(able := self._crew.able()) > 1:

@@ -6,7 +6,7 @@ import argparse
 import logging
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 import uvicorn
@@ -15,6 +15,7 @@ from inferfleet.errors import OutsideError
 from inferfleet.localcloud.kvs import faults
 from inferfleet.localcloud.kvs.app import build
 from inferfleet.localcloud.kvs.limits import Limits
+from inferfleet.localcloud.kvs.signatures import DEFAULT_SECRETS
 from inferfleet.localcloud.kvs.state import Emulator
 from inferfleet.localcloud.kvs.store import Store
 
@@ -39,6 +40,7 @@ class KvsServer:
         limits: Limits | None = None,
         max_bytes: int = DEFAULT_MAX_BYTES,
         specs: Sequence[str] = (),
+        secrets: Mapping[str, str] = DEFAULT_SECRETS,
     ) -> None:
         """Prepares it and binds its port.
 
@@ -49,12 +51,13 @@ class KvsServer:
             limits: Quotas; AWS's when left out.
             max_bytes: Memory for fragments.
             specs: Faults, as `faults.parse` reads them.
+            secrets: The secret of each access key id whose signatures are verified.
 
         Raises:
             InputError: A fault cannot be read.
             OutsideError: The port is taken.
         """
-        self.emulator = Emulator(Store(region, max_bytes), limits or Limits())
+        self.emulator = Emulator(Store(region, max_bytes), limits or Limits(), secrets=secrets)
         for spec in specs:
             self.emulator.faults.add(faults.parse(spec))
         self._socket = socket.socket()

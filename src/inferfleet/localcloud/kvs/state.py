@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
 
+from inferfleet.localcloud.kvs import signatures
 from inferfleet.localcloud.kvs.errors import ServiceError, invalid, throttled, too_many_connections
 from inferfleet.localcloud.kvs.faults import Fault, Faults, Kind
 from inferfleet.localcloud.kvs.limits import Limits, Rates
 from inferfleet.localcloud.kvs.store import Store, Stream
-
-_AUTHORIZATION = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/[^/]+/kinesisvideo/aws4_request, ?SignedHeaders=")
 
 
 @dataclass
@@ -28,6 +27,7 @@ class Emulator:
         rates: Calls of the last second.
         endpoints: Path prefixes of data endpoints that are valid.
         sessions: HLS sessions by their token.
+        secrets: The secret of each access key id whose signatures are verified.
     """
 
     store: Store
@@ -36,6 +36,7 @@ class Emulator:
     rates: Rates = field(default_factory=Rates)
     endpoints: set[str] = field(default_factory=set)
     sessions: dict[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=lambda: signatures.DEFAULT_SECRETS)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def new_endpoint(self) -> str:
@@ -44,14 +45,18 @@ class Emulator:
         self.endpoints.add(prefix)
         return prefix
 
+    def check_signed(self, request: Request, body: bytes = b"") -> None:
+        """Sees that a call is signed; see `signatures.check`."""
+        signatures.check(request, body, self.secrets)
+
     async def parameters(self, request: Request) -> dict[str, Any]:
         """The parameters of a call in JSON, after the checks that concern no stream.
 
         Raises:
-            ServiceError: It is not signed, or is not JSON.
+            ServiceError: It is not signed as it must be, or is not JSON.
         """
-        check_signed(request)
         body = await request.body()
+        self.check_signed(request, body)
         try:
             found = await request.json() if body else {}
         except ValueError:
@@ -97,16 +102,6 @@ class Emulator:
         if fault.kind is Kind.BROKEN:
             return ServiceError("InternalFailure", "The request processing has failed.", 500)
         return throttled()
-
-
-def check_signed(request: Request) -> None:
-    """Sees that a call carries a signature (which is not verified: there are no secrets here).
-
-    Raises:
-        ServiceError: It carries none.
-    """
-    if not _AUTHORIZATION.match(request.headers.get("authorization", "")):
-        raise ServiceError("MissingAuthenticationTokenException", "The request is not signed for kinesisvideo.", 403)
 
 
 def _invalid_endpoint() -> ServiceError:
