@@ -76,6 +76,6 @@ def _cdk() -> str:
 
 
 def _environment(account: Account) -> dict[str, str]:
-    quiet = {**dict.fromkeys(tools.SILENCE, "1"), "AWS_REGION": account.region}
+    quiet = {**tools.SILENCE, "AWS_REGION": account.region}
     # Nobody is there to take reports from a machine that plays AWS by itself.
     return quiet | ({"CDK_DISABLE_CLI_TELEMETRY": "true"} if account.is_local else {})

@@ -190,8 +190,8 @@ def synthesise(job: Job, uris: Mapping[str, str], *, draft: bool = False) -> dic
         InputError: The CDK is not installed, or the fleet cannot be made into stacks.
     """
     # The CDK's bridge to Node reads nothing but the environment, and would greet every user of an older Node at length.
-    for name in tools.SILENCE:
-        os.environ.setdefault(name, "1")
+    for name, value in tools.SILENCE.items():
+        os.environ.setdefault(name, value)
     try:
         from inferfleet.deploy.stacks.synth import synthesise as write
     except ModuleNotFoundError as error:

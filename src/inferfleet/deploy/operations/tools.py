@@ -17,7 +17,10 @@ from inferfleet.errors import OutsideError
 INSTALL_CDK = "npm install -g aws-cdk@2 (or `make setup`, which puts it into .venv/cdk)"
 _ENV = "node_modules/.bin/cdk"
 _TAIL = 25
-SILENCE = ("JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION", "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION")
+SILENCE = {
+    "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
+    "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20,21,23",
+}
 """Variables that keep the CDK's bridge from printing about the version of Node; the doctor tells it in a line."""
 
 
@@ -41,7 +44,7 @@ def version_of(*command: str) -> str | None:
 
 def quiet_node(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for Node's programs, which otherwise print about their own versions first."""
-    return {**os.environ, **dict.fromkeys(SILENCE, "1"), **(more or {})}
+    return {**os.environ, **SILENCE, **(more or {})}
 
 
 def run(
