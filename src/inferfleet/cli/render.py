@@ -13,8 +13,10 @@ class Format(StrEnum):
     """What can be rendered."""
 
     ECS = "ecs"
+    CLOUDFORMATION = "cloudformation"
     KUBERNETES = "kubernetes"
     CI = "ci"
+    GRAFANA = "grafana"
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +32,8 @@ def render(
     """Write a fleet as files for other tools. AWS is not called.
 
     ecs: task definition, service, IAM policies with the reason of each statement, and .env.example, for `aws ecs`.
-    kubernetes: manifests and a kustomization.yaml. ci: a GitHub Actions workflow and an AWS CodeBuild buildspec.
+    cloudformation: the templates of the CDK stacks. kubernetes: manifests and a kustomization.yaml.
+    ci: a GitHub Actions workflow and an AWS CodeBuild buildspec. grafana: a dashboard, and alerts for Prometheus.
 
     Example: `inferfleet render fleet.yaml --format ecs --out out/ecs`
     """

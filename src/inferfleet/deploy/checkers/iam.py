@@ -21,7 +21,7 @@ _SEVERITIES = {
     "INFO": Severity.NOTE,
     "MUTE": None,
 }
-_VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][\w:.]*)\}")
 
 
 def check(policies: list[Artifact]) -> Iterator[Finding]:
@@ -75,4 +75,6 @@ def _stand_in(match: re.Match[str]) -> str:
     name = match[1].upper()
     if "ACCOUNT" in name:
         return "111122223333"
+    if "PARTITION" in name:
+        return "aws"
     return "us-east-1" if "REGION" in name else "x"

@@ -13,8 +13,10 @@ class Format(StrEnum):
     """What can be rendered."""
 
     ECS = "ecs"
+    CLOUDFORMATION = "cloudformation"
     KUBERNETES = "kubernetes"
     CI = "ci"
+    GRAFANA = "grafana"
 
 
 def files(fleet: ResolvedFleet, kind: Format, folder: Path | None = None) -> dict[str, str]:
@@ -31,11 +33,13 @@ def files(fleet: ResolvedFleet, kind: Format, folder: Path | None = None) -> dic
     Raises:
         InputError: Something that the fleet names cannot be read, or the format does not apply.
     """
-    from inferfleet.deploy.render import ci, ecs, kubernetes
+    from inferfleet.deploy.render import ci, cloudformation, ecs, grafana, kubernetes
 
     renderers: dict[Format, Callable[[ResolvedFleet, Path | None], dict[str, str]]] = {
         Format.ECS: ecs.files,
+        Format.CLOUDFORMATION: cloudformation.files,
         Format.KUBERNETES: kubernetes.files,
         Format.CI: ci.files,
+        Format.GRAFANA: grafana.files,
     }
     return renderers[kind](fleet, folder)

@@ -14,6 +14,7 @@ from typing import Any, cast
 import aws_cdk as cdk
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda
 from constructs import Construct, IConstruct
 
 from inferfleet.config.fleet_capacity import Ec2Capacity
@@ -27,6 +28,7 @@ from inferfleet.deploy.resolve import ResolvedFleet, ResolvedService
 from inferfleet.deploy.stacks.base import FleetStack, camel, output
 from inferfleet.deploy.stacks.nag import acknowledge, acknowledge_wildcards, managed_policy_rule
 from inferfleet.deploy.stacks.network import FleetNetwork
+from inferfleet.errors import InputError
 
 Manifest = dict[str, Any]
 
@@ -66,8 +68,6 @@ class FleetKubernetes(Construct):
 
     def __init__(self, scope: Construct, id: str, *, fleet: ResolvedFleet, network: FleetNetwork) -> None:
         super().__init__(scope, id)
-        from aws_cdk.lambda_layer_kubectl_v35 import KubectlV35Layer
-
         private = cdk.aws_ec2.SubnetSelection(subnets=network.private)
         self.cluster = eks.Cluster(
             self,
@@ -85,7 +85,7 @@ class FleetKubernetes(Construct):
                 eks.ClusterLoggingTypes.SCHEDULER,
             ],
             kubectl_provider_options=eks.KubectlProviderOptions(
-                kubectl_layer=KubectlV35Layer(self, "Kubectl"), private_subnets=network.private
+                kubectl_layer=_kubectl(self), private_subnets=network.private
             ),
         )
         _acknowledge(self.cluster)
@@ -177,6 +177,14 @@ class FleetKubernetes(Construct):
         )
         chart.node.add_dependency(identity)
         self.namespace.node.add_dependency(chart)
+
+
+def _kubectl(scope: Construct) -> aws_lambda.ILayerVersion:
+    try:
+        from aws_cdk.lambda_layer_kubectl_v35 import KubectlV35Layer
+    except ModuleNotFoundError as error:
+        raise InputError("services on EKS need kubectl's layer: pip install 'inferfleet[eks]'") from error
+    return KubectlV35Layer(scope, "Kubectl")
 
 
 def _acknowledge(cluster: eks.Cluster) -> None:
