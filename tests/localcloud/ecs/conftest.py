@@ -22,6 +22,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from inferfleet.localcloud import cloud
 
@@ -90,6 +91,7 @@ class World:
         self.ecs, self.elb, self.logs, self.cloudwatch = (
             boto3.client(name, **options, **keys, config=lenient) for name in ("ecs", "elbv2", "logs", "cloudwatch")
         )
+        self.services: list[str] = []
         self.ecs.create_cluster(clusterName="fleet")
         self.logs.create_log_group(logGroupName="/ecs/web")
 
@@ -132,6 +134,7 @@ class World:
             "command": ["python", "-c", SERVER],
             "portMappings": [{"containerPort": PORT}],
             "stopTimeout": 5,
+            "linuxParameters": {"initProcessEnabled": True},
             "environment": [{"name": name, "value": value} for name, value in environment.items()],
             "logConfiguration": {
                 "logDriver": "awslogs",
@@ -175,12 +178,14 @@ class World:
                     "roleArn": "arn:aws:iam::000000000000:role/ecs",
                 }
             settings = {"loadBalancers": [entry]}
+        self.services.append(name)
         self.ecs.create_service(
             cluster="fleet",
             serviceName=name,
             taskDefinition=task_definition,
             desiredCount=count,
             launchType="FARGATE",
+            healthCheckGracePeriodSeconds=60,
             deploymentConfiguration={"deploymentCircuitBreaker": {"enable": True, "rollback": True}, **configuration},
             **settings,
         )
@@ -254,8 +259,17 @@ def python_image(docker_engine: None) -> str:
     return str(name)
 
 
+@pytest.fixture
+def world(shared_world: World) -> Iterator[World]:
+    """The local cloud, without the services of earlier tests."""
+    yield shared_world
+    while shared_world.services:
+        with contextlib.suppress(ClientError):
+            shared_world.ecs.delete_service(cluster="fleet", service=shared_world.services.pop(), force=True)
+
+
 @pytest.fixture(scope="session")
-def world(python_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def shared_world(python_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A local cloud in which a minute of waiting takes a second, and of measuring two."""
     home = tmp_path_factory.mktemp("cloud")
     with pytest.MonkeyPatch.context() as patch:

@@ -156,6 +156,9 @@ class Controller:
                 kept.service = decide.noted_healthy(kept.service, task.revision, now)
         before = kept.service.deployment
         decision = decide.decide(kept.service, tasks, now, _firing(kept))
+        if kept.failures_told < _UNABLE_AFTER <= decision.service.failures_in_a_row:
+            kept.tell(f"(service {kept.name}) is unable to consistently start tasks successfully.", now)
+        kept.failures_told = decision.service.failures_in_a_row
         kept.update(decision.service, now)
         if decision.service.deployment is not before:
             traffic.shift(kept)
@@ -173,12 +176,7 @@ class Controller:
         for task in tasks:
             if task["desiredStatus"] == "STOPPED" and task.get("stopCode") in _FAILURES and not task.get("_noted"):
                 task["_noted"] = True
-                self._note_failure(kept, task, now)
-
-    def _note_failure(self, kept: Kept, task: Json, now: float) -> None:
-        kept.service = decide.noted_failure(kept.service, task.get("_deployment_id") or "", now)
-        if kept.service.failures_in_a_row == _UNABLE_AFTER:
-            kept.tell(f"(service {kept.name}) is unable to consistently start tasks successfully.", now)
+                kept.service = decide.noted_failure(kept.service, task.get("_deployment_id") or "", now)
 
     def _register(self, kept: Kept, tasks: list[Json], now: float) -> None:
         """Puts running tasks behind the service's load balancers."""
@@ -200,7 +198,6 @@ class Controller:
                 continue
             name = f"(task {stop.arn.rsplit('/', 1)[-1]})"
             if stop.is_failure:
-                self._note_failure(kept, task, now)
                 kept.tell(f"(service {kept.name}) {name} is unhealthy: {stop.reason}.", now)
             kept.tell(f"(service {kept.name}) has stopped 1 running tasks: {name}.", now)
 

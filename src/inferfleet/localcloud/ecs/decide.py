@@ -40,6 +40,8 @@ def decide(service: Service, tasks: Sequence[Task], now: float, firing: Sequence
     """
     if service.is_leaving:
         return Decision(service, stop=_all(tasks, "Service deleted"))
+    for task in filter(_is_sick, tasks):
+        service = noted_failure(service, task.revision, now)
     service = _with(service, _watched(service, now, firing))
     sick = tuple(Stop(task.arn, task.reason, is_failure=True) for task in tasks if _is_sick(task))
     going = [replace(task, phase=Phase.STOPPING) if _is_sick(task) else task for task in tasks]
@@ -51,7 +53,7 @@ def decide(service: Service, tasks: Sequence[Task], now: float, firing: Sequence
 
 
 def noted_failure(service: Service, revision: str, now: float) -> Service:
-    """The service after one of its tasks failed: to start, to stay, or to be healthy."""
+    """The service after one of its tasks failed: to start, to stay, or, as `decide` sees by itself, to be healthy."""
     row = service.failures_in_a_row + 1
     service = replace(
         service, failures_in_a_row=row, retry_at=now + min(2.0 ** (row - 1), _LONGEST_RETRY_S), is_steady=False

@@ -49,6 +49,7 @@ class Kept:
         good: ARN of the last revision whose deployment succeeded.
         registered: Tasks that have been registered with their target groups.
         healthy: Tasks that have been seen healthy.
+        failures_told: Failures in a row when that was last looked at.
     """
 
     account: str
@@ -61,6 +62,7 @@ class Kept:
     good: str | None = None
     registered: set[str] = field(default_factory=set)
     healthy: set[str] = field(default_factory=set)
+    failures_told: int = 0
 
     @property
     def name(self) -> str:
