@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import threading
 import time
@@ -35,6 +36,7 @@ class Witness:
     def __init__(self, services: Services) -> None:
         self.epochs: dict[str, dict[int, str]] = defaultdict(dict)
         self.times: dict[str, dict[int, float]] = defaultdict(dict)
+        self.beats: dict[str, dict[int, float]] = defaultdict(dict)
         self._services = services
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -50,11 +52,28 @@ class Witness:
                 items = self._services.dynamodb.scan(TableName=LEASES, ConsistentRead=True)["Items"]
             except self._services.dynamodb.exceptions.ResourceNotFoundException:
                 continue
+            now = time.monotonic()
             for item in items:
+                kind, _, name = item["id"]["S"].partition(":")
+                if kind == "worker":
+                    self.beats[name].setdefault(int(item["counter"]["N"]), now)
                 if item["id"]["S"].startswith("camera:") and "owner" in item:
                     camera = item["id"]["S"].removeprefix("camera:")
                     self.epochs[camera].setdefault(int(item["fence"]["N"]), item["owner"]["S"])
-                    self.times[camera].setdefault(int(item["fence"]["N"]), time.monotonic())
+                    self.times[camera].setdefault(int(item["fence"]["N"]), now)
+
+
+@dataclass(frozen=True)
+class Takeover:
+    """How a killed worker's camera came to another.
+
+    Attributes:
+        seconds: From the death to the next owner.
+        attended: Another worker lived all the while, so that somebody could have taken it.
+    """
+
+    seconds: float
+    attended: bool
 
 
 @dataclass
@@ -69,7 +88,8 @@ class Verdict:
         strange: Ids that belong to no true event, or are second ids of one.
         overlaps: Times that a worker published for a camera that was another's already.
         moves: How often a camera changed hands.
-        takeovers: Seconds from a worker's death to when another had its camera, for each camera it held.
+        takeovers: How each camera of each killed worker came to another.
+        slowest: Of the event that took longest, its camera and who had it when.
         gap: The longest time from an event's happening to its arrival in Kinesis, in seconds.
     """
 
@@ -80,7 +100,8 @@ class Verdict:
     strange: list[str] = field(default_factory=list)
     overlaps: list[str] = field(default_factory=list)
     moves: int = 0
-    takeovers: list[float] = field(default_factory=list)
+    takeovers: list[Takeover] = field(default_factory=list)
+    slowest: str = ""
     gap: float = 0.0
 
     @property
@@ -92,15 +113,14 @@ class Verdict:
         faults = ", ".join(f"{count} {kind}" for kind, count in sorted(self.injected.items()))
         moved = "no camera of a killed worker had to move"
         if self.takeovers:
-            moved = (
-                f"{len(self.takeovers)} cameras of killed workers were taken by others: "
-                f"half within {statistics.median(self.takeovers):.1f} s, all within {max(self.takeovers):.1f} s"
-            )
+            moved = f"cameras of killed workers taken by others: {_spread(self.takeovers)}; "
+            moved += f"where another worker lived all the while: {_spread([t for t in self.takeovers if t.attended])}"
         details = [*self.lost[:10], *self.strange[:10], *self.overlaps[:10]]
         return [
             f"faults: {faults}",
             *details,
             moved,
+            f"slowest event: {self.slowest}",
             f"chaos: {sum(self.injected.values())} faults injected, {self.expected} events expected, "
             f"{len(self.lost)} lost, {self.repeated} repeated, {len(self.strange)} wrong, "
             f"{len(self.overlaps)} published by two at once, {self.moves} moves, longest gap {self.gap:.1f} s",
@@ -136,9 +156,11 @@ def judge(
         if key is None:
             verdict.strange.append(f"wrong: {event.subject} at {event.time}: {event.data.box}")
             continue
-        if event.id not in ids[key]:
-            happened = datetime.fromisoformat(event.time).timestamp()
-            verdict.gap = max(verdict.gap, record["ApproximateArrivalTimestamp"].timestamp() - happened)
+        happened = datetime.fromisoformat(event.time).timestamp()
+        gap = record["ApproximateArrivalTimestamp"].timestamp() - happened
+        if event.id not in ids[key] and gap > verdict.gap:
+            verdict.gap = gap
+            verdict.slowest = f"{event.subject}, seen by {event.data.worker.partition('/')[0]}, {event.time}"
         ids[key].add(event.id)
     verdict.strange += [
         f"wrong: {camera} {number}: ids {found}" for (camera, number), found in ids.items() if len(found) > 1
@@ -179,14 +201,47 @@ def _overlaps(published: Sequence[Event], epochs: Mapping[str, Mapping[int, str]
     return found
 
 
-def takeovers(deaths: Iterable[Death], times: Mapping[str, Mapping[int, float]]) -> list[float]:
-    """Seconds from each death to the next fence of each camera that the dead worker held."""
+def takeovers(
+    deaths: Iterable[Death],
+    epochs: Mapping[str, Mapping[int, str]],
+    times: Mapping[str, Mapping[int, float]],
+    beats: Mapping[str, Mapping[int, float]],
+    lease: float,
+) -> list[Takeover]:
+    """From each death to the next fence of each camera that the dead worker held.
+
+    Args:
+        deaths: The deaths.
+        epochs: For each camera its owner under each fence.
+        times: When each fence was first seen.
+        beats: For each worker, when each count of its heartbeat was first seen.
+        lease: A lease's duration in seconds: a worker that does not beat for half of it is not taken to live.
+    """
     found = []
     for death in deaths:
         for camera, fence in death.held.items():
             later = [seen for number, seen in times.get(camera, {}).items() if number > fence]
-            found += [max(0.0, min(later) - death.at)] if later else []
+            if not later:
+                continue
+            end, dead = max(death.at, min(later)), epochs[camera].get(fence)
+            others = [sorted(seen.values()) for worker, seen in beats.items() if worker != dead]
+            attended = any(_lives(seen, death.at, end, lease / 2) for seen in others)
+            found.append(Takeover(end - death.at, attended))
     return found
+
+
+def _lives(beats: Sequence[float], begin: float, end: float, longest: float) -> bool:
+    """Whether a heartbeat goes on from before `begin` to after `end` without a pause longer than `longest`."""
+    marks = [beat for beat in beats if begin - longest <= beat <= end + longest]
+    whole = bool(marks) and marks[0] <= begin and marks[-1] >= end - longest
+    return whole and all(later - sooner <= longest for sooner, later in itertools.pairwise(marks))
+
+
+def _spread(found: Sequence[Takeover]) -> str:
+    if not found:
+        return "none"
+    seconds = [takeover.seconds for takeover in found]
+    return f"{len(found)}, half within {statistics.median(seconds):.1f} s, all within {max(seconds):.1f} s"
 
 
 def is_complete(records: Iterable[Mapping[str, Any]], items: Iterable[str], expected: int) -> bool:

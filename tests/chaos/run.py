@@ -78,7 +78,7 @@ def run(plan: Plan, folder: Path, say: Callable[[str], None] = lambda text: prin
         truth = truths(plan.seconds)
         films = {camera.name: (camera.start, truth) for camera in filming}
         verdict = judge(injected, films, services.records(), services.items(), witness.epochs)
-        verdict.takeovers = takeovers(deaths, witness.times)
+        verdict.takeovers = takeovers(deaths, witness.epochs, witness.times, witness.beats, plan.lease)
         return verdict
     finally:
         crew.end()

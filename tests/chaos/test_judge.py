@@ -9,7 +9,7 @@ import msgspec
 
 from inferfleet.streams.event import encode
 from tests.chaos.film import Truth, truths
-from tests.chaos.judge import Death, Verdict, judge, takeovers
+from tests.chaos.judge import Death, Takeover, Verdict, judge, takeovers
 from tests.unit.streams.delivery.support import make_item
 
 START = 1_800_000_000.0
@@ -61,10 +61,17 @@ def test_who_publishes_after_a_later_owner_has_is_found() -> None:
 
 
 def test_the_time_from_a_death_to_the_next_owner_is_measured() -> None:
+    epochs = {"gate": {1: "a", 2: "b"}, "yard": {4: "a"}}
     times = {"gate": {1: 5.0, 2: 117.5}, "yard": {4: 90.0}}
-    assert takeovers([Death(100.0, {"gate": 1, "yard": 4})], times) == [17.5]
-    verdict = Verdict({}, 0, takeovers=[17.5, 2.0, 3.0])
-    assert "3 cameras of killed workers were taken by others: half within 3.0 s, all within 17.5 s" in verdict.lines()
+    alive = {"a": {1: 99.0}, "b": {n: 90.0 + 2 * n for n in range(20)}}
+    deaths = [Death(100.0, {"gate": 1, "yard": 4})]
+    assert takeovers(deaths, epochs, times, alive, 10.0) == [Takeover(17.5, attended=True)]
+    paused = {"b": {n: at for n, at in alive["b"].items() if not 104 < at < 112}}
+    assert takeovers(deaths, epochs, times, paused, 10.0) == [Takeover(17.5, attended=False)]
+    found = [Takeover(17.5, attended=False), Takeover(2.0, attended=True), Takeover(3.0, attended=True)]
+    line = next(line for line in Verdict({}, 0, takeovers=found).lines() if "killed workers" in line)
+    assert "3, half within 3.0 s, all within 17.5 s" in line
+    assert "lived all the while: 2, half within 2.5 s, all within 3.0 s" in line
 
 
 def test_an_event_that_never_happened_is_wrong() -> None:

@@ -74,13 +74,14 @@ class Leasing:
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
 
     def open(self) -> None:
-        """Connects to the table.
+        """Connects to the table, and begins to watch whose leases stand still.
 
         Raises:
             TableError: It cannot be used, with what is missing.
             TableUnavailableError: DynamoDB does not answer.
         """
         self._table.open()
+        self._member.watch()
 
     def start(self, spool: Spool) -> None:
         """Begins to take cameras."""

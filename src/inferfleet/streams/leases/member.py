@@ -87,15 +87,24 @@ class Member:
             _log.warning("lease lost", camera=held.camera, fence=held.fence)
         return lost
 
-    def look(self, cameras: Collection[str], busy: Collection[str] = ()) -> Decision:
-        """Reads the table and decides what to do next; nothing when it does not answer. See `decide`."""
+    def watch(self) -> bool:
+        """Reads the table, and notes what has changed; whether it answered.
+
+        Who does so when it starts need not wait for a lease's whole duration once it is ready to take cameras.
+        """
         try:
             view = self._table.look()
         except TableUnavailableError as error:
             _log.warning("the lease table does not answer", error=str(error))
+            return False
+        self._view, self._watch = view, observe(self._watch, view, self._clock())
+        return True
+
+    def look(self, cameras: Collection[str], busy: Collection[str] = ()) -> Decision:
+        """Reads the table and decides what to do next; nothing when it does not answer. See `decide`."""
+        if not self.watch():
             return Decision()
-        now = self._clock()
-        self._view, self._watch = view, observe(self._watch, view, now)
+        view, now = self._view, self._clock()
         long_gone = gone(self._watch, view, now, _FORGET * self._duration)
         for beat in view.beats:
             if beat.worker in long_gone:

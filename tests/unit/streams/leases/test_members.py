@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inferfleet.streams.checkpoint import Checkpoint
-from inferfleet.streams.leases.member import RENEWALS
+from inferfleet.streams.leases.member import RENEWALS, Member
 from inferfleet.streams.leases.model import Lease
 from tests.unit.streams.leases.memory import MemoryTable, Time, Worker
 
@@ -211,3 +211,15 @@ def test_a_new_worker_leaves_alone_what_it_has_not_watched_for_a_lease_duration(
     fleet.run(INTERVAL)
     assert worker.publishes == {"cam-00"}
     assert fleet.table.leases["cam-00"].fence == 4
+
+
+def test_a_worker_that_watched_while_it_started_takes_a_dead_ones_cameras_as_soon_as_it_is_ready() -> None:
+    time, table = Time(), MemoryTable()
+    dead = Member("dead", table, DURATION, lambda: time.now)
+    for lease in dead.look(["gate"]).take:
+        dead.take(lease)
+    watchful, late = (Member(name, table, DURATION, lambda: time.now) for name in ("watchful", "late"))
+    assert watchful.watch()
+    time.now += DURATION + 0.1
+    assert [lease.camera for lease in watchful.look(["gate"]).take] == ["gate"]
+    assert not late.look(["gate"]).take
