@@ -21,6 +21,7 @@ from inferfleet.config.fleet_system import Alerts, Budget, Recovery
 from inferfleet.config.source import load
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
+_SHORTEST_REPOSITORY = 2
 _KINDS = {"ecs-ec2": "ec2", "ecs-managed": "managed", "fargate": "fargate"}
 
 

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+NETWORK = "vision-network"
+
+
+def endpoints(everything):
+    found = everything.all("AWS::EC2::VPCEndpoint", NETWORK).values()
+    return {item["ServiceName"].removeprefix("com.amazonaws.eu-west-1."): item for item in found}
+
+
+def test_there_are_endpoints_for_what_the_fleet_calls_and_for_nothing_else(everything):
+    assert set(endpoints(everything)) == {
+        "dynamodb", "ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry", "kinesis-streams", "kinesisvideo",
+        "logs", "s3", "secretsmanager", "ssmmessages",
+    }  # fmt: skip
+
+
+def test_s3_and_dynamodb_are_entries_of_the_private_route_tables(everything):
+    for name in ("s3", "dynamodb"):
+        endpoint = endpoints(everything)[name]
+        assert endpoint["VpcEndpointType"] == "Gateway"
+        assert len(endpoint["RouteTableIds"]) == 3
+        assert all("private" in table["Ref"] for table in endpoint["RouteTableIds"])
+
+
+def test_endpoints_have_a_group_of_their_own_that_lets_in_https_from_tasks_and_instances(everything):
+    """FAIL 23: endpoints in the tasks' egress-only group swallow everything that should go to ECR and the logs."""
+    logs = endpoints(everything)["logs"]
+    assert logs["PrivateDnsEnabled"] is True
+    (group,) = logs["SecurityGroupIds"]
+    assert "Endpoints" in group["Fn::GetAtt"][0]
+    rules = {}
+    for stack in everything.stacks:
+        for rule in everything.all("AWS::EC2::SecurityGroupIngress", stack).values():
+            if "Endpoints" in str(rule["GroupId"]):
+                rules.setdefault(stack, []).append((rule["FromPort"], rule["ToPort"], rule["IpProtocol"]))
+    services = {f"vision-{key}" for key in ("cameras", "blue", "canary", "linear", "part", "tools")}
+    assert set(rules) == services | {"vision-cluster"}
+    assert all(set(item) == {(443, 443, "tcp")} for item in rules.values())
+
+
+def test_nothing_needs_nat_so_there_is_none(everything):
+    assert not everything.all("AWS::EC2::NatGateway", NETWORK)
+    assert not everything.all("AWS::EC2::EIP", NETWORK)
+
+
+def test_public_subnets_have_a_way_to_the_internet_and_private_ones_have_none(everything):
+    """FAIL 57: a VPC without a route to its gateway."""
+    routes = everything.all("AWS::EC2::Route", NETWORK)
+    assert len(routes) == 3
+    assert all("GatewayId" in route and route["DestinationCidrBlock"] == "0.0.0.0/0" for route in routes.values())
+    assert all("public" in key for key in routes)
+
+
+def test_a_zone_can_be_added_without_moving_the_subnets_that_are_there(everything, tmp_path):
+    import json
+
+    from inferfleet.deploy.stacks.synth import synthesise
+    from tests.unit.deploy.stacks.test_assembly import FLEET, make
+
+    def subnets(zones: int) -> set[tuple[str, str]]:
+        fleet = make(FLEET + f"network: {{zones: {zones}}}\n")
+        assembly = synthesise(fleet, tmp_path, images={}, draft=True, out=tmp_path / str(zones))
+        (template,) = [json.loads(s.template.read_text()) for s in assembly.stacks if s.name == "one-network"]
+        resources = template["Resources"].items()
+        return {(k, r["Properties"]["CidrBlock"]) for k, r in resources if r["Type"] == "AWS::EC2::Subnet"}
+
+    assert subnets(2) < subnets(3)
+
+
+def test_what_is_rejected_is_logged(everything):
+    assert everything.only("AWS::EC2::FlowLog", NETWORK)["TrafficType"] == "REJECT"
+
+
+def test_an_existing_network_is_used_by_its_ids_alone(existing):
+    service = existing.only("AWS::ECS::Service", "guest-api")
+    network = service["NetworkConfiguration"]["AwsvpcConfiguration"]
+    assert network["Subnets"] == ["subnet-0123456789abcdef1", "subnet-0123456789abcdef2"]
+    assert network["SecurityGroups"] == ["sg-0123456789abcdef0"]
+    balancer = existing.only("AWS::ElasticLoadBalancingV2::LoadBalancer", "guest-api")
+    assert balancer["Subnets"] == ["subnet-0123456789abcdef3", "subnet-0123456789abcdef4"]
+    assert existing.only("AWS::ElasticLoadBalancingV2::TargetGroup", "guest-api")["VpcId"] == "vpc-0123456789abcdef0"
