@@ -117,7 +117,7 @@ def _may_begin(plan: Plan, *, yes: bool, accept_losses: bool, as_json: bool) -> 
     if as_json and (plan.problems or plan.losses):
         print(words.plan(plan), file=sys.stderr)
     if plan.problems:
-        raise InputError("a rollout of this plan can never finish; see above what to change in fleet.yaml")
+        raise InputError("this plan cannot end well; see above why, and what to do first")
     if yes and plan.losses and not accept_losses:
         raise InputError("this plan takes away what holds data or traffic; look at it, and add --accept-losses")
 

@@ -161,7 +161,7 @@ class Show:
 
     def step(self, text: str) -> None:
         """Something begins that takes a while."""
-        self._console.print(f"[bold]{_plain(text)}[/]")
+        self._console.print(f"[bold]{_plain(text)}[/]", soft_wrap=True)
         self._move(text)
 
     def detail(self, text: str) -> None:
@@ -171,7 +171,7 @@ class Show:
 
     def note(self, text: str) -> None:
         """Something that a reader should find afterwards too."""
-        self._console.print(f"  {_plain(text)}")
+        self._console.print(f"  {_plain(text)}", soft_wrap=True)
 
     def progress(self, progress: Progress) -> None:
         """A deployment of a service has moved."""

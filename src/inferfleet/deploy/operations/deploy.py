@@ -23,7 +23,7 @@ from inferfleet.deploy.operations.balancers import read_balancers
 from inferfleet.deploy.operations.follow import Follower, Watch
 from inferfleet.deploy.operations.images import Built
 from inferfleet.deploy.operations.localise import Substitution
-from inferfleet.deploy.operations.plan import ImagePlan, Plan, plan_stacks, rollouts
+from inferfleet.deploy.operations.plan import ImagePlan, Plan, lost_traffic, plan_stacks, rollouts
 from inferfleet.deploy.operations.service import read_services
 from inferfleet.deploy.operations.stacks import Action
 from inferfleet.deploy.operations.teller import Teller
@@ -138,7 +138,8 @@ def prepare(job: Job, teller: Teller, *, build: bool = True) -> Prepared:
         fleet=job.fleet.file.name, account=job.account.id, region=job.account.region, local=job.account.is_local,
         bootstrap=stacks.needs_bootstrap(job.work) and not stacks.is_bootstrapped(job.account),
         images=tuple(_image_plans(job, built, uris)),
-        stacks=planned, rollouts=begun, substitutions=job.substitutions, problems=problems,
+        stacks=planned, rollouts=begun, substitutions=job.substitutions,
+        problems=problems + lost_traffic(job.account, planned),
     )  # fmt: skip
     return Prepared(plan, built, uris)
 

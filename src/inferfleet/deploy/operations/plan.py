@@ -18,6 +18,7 @@ from inferfleet.deploy.plan import rollout
 from inferfleet.deploy.plan.rollout import Rollout
 from inferfleet.deploy.resolve import ResolvedFleet
 
+_TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
 _SERVICE_TYPES = ("AWS::ECS::Service", "AWS::ECS::TaskDefinition")
 # Replacing these loses what is in them, or takes the fleet off the network meanwhile.
 _PRECIOUS = (
@@ -146,6 +147,29 @@ def _action(state: StackState | None, changes: tuple[Change, ...]) -> Action:
     if not state.is_there:
         return Action.REPLACE
     return Action.UPDATE if changes else Action.NOTHING
+
+
+def lost_traffic(account: Account, planned: Iterable[StackPlan]) -> tuple[str, ...]:
+    """Target groups that a plan takes away while they carry the traffic.
+
+    Blue/green leaves the traffic in either of its two groups, and a stack knows only the first. A change of strategy
+    would send requests to an empty group until new tasks are in it.
+    """
+    found = []
+    for stack in planned:
+        gone = [change.id for change in stack.changes if change.type == _TARGET_GROUP and change.action in _LOST]
+        if not gone:
+            continue
+        arns = {item.id: item.name for item in stacks.resources(account, stack.name)}
+        for id in gone:
+            health = account.client("elbv2").describe_target_health(TargetGroupArn=arns[id])
+            live = sum(item["TargetHealth"]["State"] == "healthy" for item in health["TargetHealthDescriptions"])
+            if live:
+                found.append(
+                    f"{stack.name}: {id} carries the traffic of {live} healthy task{'s' * (live != 1)} and would be "
+                    "removed under it; `inferfleet restart` moves the traffic to the other target group, then deploy"
+                )
+    return tuple(found)
 
 
 def changed_services(fleet: ResolvedFleet, planned: Iterable[StackPlan]) -> list[str]:
