@@ -151,6 +151,9 @@ class ServeFile(Model):
                 "queue",
                 "pictures",
             )
+        for index, device in enumerate(self.devices):
+            if device in self.devices[:index]:
+                raise Misfit(f"{device} has a process already; name each device once", "devices", index)
         return self
 
     @property
