@@ -2,7 +2,7 @@
 
 An extension is a module with a function `extend(place)`. It is called once, after MiniStack is imported and before
 the first request, and changes MiniStack in place: handlers are plain dictionaries (`ministack.services.ecs._ACTION_MAP`
-and the like). What it returns, if anything, is called when the process ends.
+and the like). What it returns, if anything, is called when the process shall end, before MiniStack itself ends.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with ExitStack() as stack:
         for close in extend(place):
             stack.callback(close)
-        _serve(place)
+        asyncio.run(_serve(place, stack.close))
 
 
 def extend(place: Place, extensions: Sequence[str] = EXTENSIONS) -> list[Callable[[], None]]:
@@ -79,7 +80,8 @@ def extend(place: Place, extensions: Sequence[str] = EXTENSIONS) -> list[Callabl
     return [close for close in closers if close is not None]
 
 
-def _serve(place: Place) -> None:
+async def _serve(place: Place, close: Callable[[], None]) -> None:
+    """Serves until SIGTERM or SIGINT; extensions end before MiniStack clears away what they may still use."""
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
     from ministack import app as ministack
@@ -88,7 +90,15 @@ def _serve(place: Place) -> None:
     config.bind = [f"{place.host}:{place.port}"]
     config.keep_alive_timeout = _KEEP_ALIVE_S
     config.loglevel = ministack.LOG_LEVEL
-    asyncio.run(serve(ministack.app, config))
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+
+    async def over() -> None:
+        await told.wait()
+        await asyncio.to_thread(close)
+
+    await serve(ministack.app, config, shutdown_trigger=over)
 
 
 if __name__ == "__main__":

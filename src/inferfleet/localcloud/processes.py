@@ -30,6 +30,11 @@ class Process:
     pid: int
     started: int
 
+    @classmethod
+    def of(cls, pid: int) -> Process:
+        """The process that has a number now."""
+        return cls(pid, _started(pid) or 0)
+
     @property
     def is_alive(self) -> bool:
         """Whether it still runs."""
@@ -54,7 +59,7 @@ def start(command: Sequence[str], environment: Mapping[str, str], log: Path) -> 
             )
     except OSError as error:
         raise OutsideError(f"{command[0]} cannot be started: {error.strerror}") from error
-    return Process(child.pid, _started(child.pid) or 0)
+    return Process.of(child.pid)
 
 
 def wait_until(is_ready: Callable[[], bool], process: Process, what: str, log: Path, timeout: float) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import uuid
+
+from inferfleet.localcloud import cloud
+from tests.localcloud.ecs.conftest import World
 
 
 def test_a_rolling_update_under_load_loses_no_request(world):
@@ -145,3 +150,39 @@ def test_a_changed_setting_makes_a_revision_and_a_forced_deployment_another(worl
     shown = world.ecs.describe_service_revisions(serviceRevisionArns=[first, second])["serviceRevisions"]
     assert [one["taskDefinition"] for one in shown] == [world.service(service)["taskDefinition"]] * 2
     assert shown[1]["containerImages"][0]["image"] == world.image
+
+
+def test_the_containers_of_a_killed_cloud_go_when_the_next_one_starts(python_image, tmp_path, monkeypatch):
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    family = f"family-{uuid.uuid4().hex[:8]}"
+    listing = ["docker", "ps", "-aq", "--filter", f"label=com.amazonaws.ecs.task-definition-family={family}"]
+
+    def containers():
+        return subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split()
+
+    first = cloud.start(tmp_path, port=0, kvs_port=0)
+    try:
+        before = World(first, python_image)
+        before.settled(before.create(before.define(before.container(), family=family)))
+        assert containers()
+    finally:
+        for service in first.services.values():
+            os.killpg(service.process.pid, signal.SIGKILL)
+    second = cloud.start(tmp_path, port=0, kvs_port=0)
+    try:
+        World(second, python_image).wait(lambda: not containers())
+    finally:
+        cloud.stop(tmp_path)
+
+
+def test_a_cloud_that_stops_leaves_no_container(python_image, tmp_path):
+    running = cloud.start(tmp_path, port=0, kvs_port=0)
+    try:
+        world = World(running, python_image)
+        world.settled(world.create(world.define(world.container()), count=2))
+        names = [task["containers"][0]["runtimeId"] for task in world.tasks(world.services[0])]
+    finally:
+        cloud.stop(tmp_path)
+    listed = subprocess.run(["docker", "ps", "-aq", "--no-trunc"], check=True, capture_output=True, text=True)
+    assert len(names) == 2
+    assert not set(names) & set(listed.stdout.split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ def extend(place: Place) -> Callable[[], None]:
     from inferfleet.localcloud.ecs.controller import Controller
     from inferfleet.localcloud.ecs.elb import LoadBalancing
     from inferfleet.localcloud.ecs.engine import Engine
-    from inferfleet.localcloud.ecs.environment import Environment
+    from inferfleet.localcloud.ecs.environment import OWNER, Environment
     from inferfleet.localcloud.ecs.metrics import Metrics
     from inferfleet.localcloud.ecs.probes import Prober
     from inferfleet.localcloud.ecs.relay import Relay
@@ -33,6 +34,7 @@ def extend(place: Place) -> Callable[[], None]:
     LoadBalancing(balancer).install()
     Api(controller, place.pace).install()
     metrics = Metrics(controller, engine, balancer, minute_s() / _MEASUREMENTS)
+    threading.Thread(target=engine.sweep, args=(OWNER,), name="ecs-sweep", daemon=True).start()
     prober.start()
     metrics.start()
     controller.start()

@@ -58,6 +58,7 @@ class Controller:
     def close(self) -> None:
         """Ends, and with it all containers."""
         self._over = True
+        self._engine.close()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -10,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from inferfleet.localcloud.processes import Process
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -54,6 +57,7 @@ class Engine:
         self._client: DockerClient | None = None
         self._lock = threading.Lock()
         self._gateway: str | None = None
+        self._is_closed = False
 
     @property
     def client(self) -> DockerClient | None:
@@ -115,11 +119,28 @@ class Engine:
         container = self.required.containers.create(image, **options)
         try:
             container.start()
+            if self._is_closed:
+                raise ConnectionError("the local cloud ends")
         except BaseException:
             with suppress(Exception):
                 container.remove(v=True, force=True)
             raise
         return container
+
+    def close(self) -> None:
+        """Starts no container any more."""
+        self._is_closed = True
+
+    def sweep(self, key: str) -> None:
+        """Removes the containers of emulators that were killed before they could do so themselves.
+
+        Args:
+            key: Of the label that says which process a container belongs to, as `owner` writes it.
+        """
+        if (client := self.client) is None:
+            return
+        listed = client.api.containers(all=True, filters={"label": key})
+        self.remove(entry["Id"] for entry in listed if not _lives(entry["Labels"][key]))
 
     def observe(self, label: str) -> dict[str, Seen]:
         """All containers with a label, by id, in one call."""
@@ -198,6 +219,16 @@ class Engine:
         for volume in volumes:
             with suppress(APIError):
                 self.required.api.remove_volume(volume)
+
+
+def owner() -> str:
+    """This process, so that it is known from another one with the same number."""
+    return f"{os.getpid()}-{Process.of(os.getpid()).started}"
+
+
+def _lives(label: str) -> bool:
+    pid, _, started = label.partition("-")
+    return Process(int(pid), int(started)).is_alive
 
 
 def _connected() -> DockerClient | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from inferfleet.localcloud.ecs.engine import Engine
+from inferfleet.localcloud.ecs.engine import Engine, owner
 from inferfleet.localcloud.ecs.launch import Json
 
 if TYPE_CHECKING:
     from inferfleet.localcloud.ecs.relay import Relay
     from inferfleet.localcloud.emulator import Place
+
+OWNER = "inferfleet.local.process"
+"""The label that says which emulator a container belongs to."""
 
 _KVS = ("KINESIS_VIDEO", "KINESIS_VIDEO_MEDIA", "KINESIS_VIDEO_ARCHIVED_MEDIA")
 
@@ -21,6 +24,7 @@ class Environment:
         self._place = place
         self._engine = engine
         self._relay = relay
+        self._owner = owner()
 
     @property
     def label(self) -> str:
@@ -74,6 +78,7 @@ class Environment:
         prefix = "com.amazonaws.ecs."
         return {
             **labels,
+            OWNER: self._owner,
             f"{prefix}cluster": task["clusterArn"],
             f"{prefix}task-arn": task["taskArn"],
             f"{prefix}container-name": container["name"],
