@@ -11,7 +11,8 @@ from inferfleet.recovery.core.reducer import decide, reduce
 from inferfleet.recovery.core.terms import Rung
 from inferfleet.recovery.prove.fleets import POLICY
 from inferfleet.recovery.prove.search import settle
-from inferfleet.recovery.prove.world import Mischief, World
+from inferfleet.recovery.prove.things import Mischief
+from inferfleet.recovery.prove.world import World
 
 MISCHIEF = Mischief(faults=2, app_faults=1, crashes=0, losses=0, duplicates=0, kinds=(Rung.REBOOT,))
 

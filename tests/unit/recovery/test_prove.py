@@ -11,7 +11,7 @@ from inferfleet.recovery.core.terms import JobPhase, StopCause
 from inferfleet.recovery.prove.__main__ import main
 from inferfleet.recovery.prove.fleets import FLEETS
 from inferfleet.recovery.prove.search import explore, walk
-from inferfleet.recovery.prove.world import Violation
+from inferfleet.recovery.prove.things import Violation
 
 
 @pytest.mark.parametrize("name", FLEETS)

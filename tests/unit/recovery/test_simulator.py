@@ -68,6 +68,14 @@ def test_the_report_is_one_page_with_its_figures_and_plots(hectic):
     assert json.dumps(outcome.summary())
 
 
+def test_resets_are_tried_before_reboots_where_they_are_allowed(hectic):
+    without = simulate(Settings(nodes=48, days=6, seed=3, profile=hectic))
+    allowed = simulate(Settings(nodes=48, days=6, seed=3, profile=hectic, policy=Policy(allow_reset=True)))
+    assert allowed.broken == {}
+    assert allowed.jobs_lost == 0
+    assert allowed.reboots < without.reboots
+
+
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [({"profile": "doom"}, "llama3"), ({"events_lost": 2.0}, "events_lost"), ({"nodes": 1}, "at least 2 nodes")],

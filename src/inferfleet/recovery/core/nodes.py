@@ -13,11 +13,7 @@ from inferfleet.recovery.core.model import Boot, Node, evolve
 from inferfleet.recovery.core.observations import Diagnosed, Verdict
 from inferfleet.recovery.core.policy import DAY, HOUR
 from inferfleet.recovery.core.state import Draft
-from inferfleet.recovery.core.terms import (
-    IntentKind,
-    NodePhase,
-    Rung,
-)
+from inferfleet.recovery.core.terms import IntentKind, NodePhase, Rung
 
 _LEVEL_BY_SUSPICION = 3
 """Deepest level that unexplained failures alone lead to; level 4 takes hours."""

@@ -21,15 +21,7 @@ from inferfleet.recovery.core.observations import (
 )
 from inferfleet.recovery.core.policy import HOUR, MINUTE, Policy
 from inferfleet.recovery.core.state import LOSABLE_PHASES, Changes, Decision, Draft, State, View
-from inferfleet.recovery.core.terms import (
-    IntentKind,
-    IntentStatus,
-    NodePhase,
-    Rung,
-    StopCause,
-    TaskRole,
-    TaskStatus,
-)
+from inferfleet.recovery.core.terms import IntentKind, IntentStatus, NodePhase, Rung, StopCause, TaskRole, TaskStatus
 
 _REBOOT_CODES = frozenset({"system-reboot", "instance-reboot"})
 """Scheduled events of EC2 that an earlier reboot of ours takes care of; stops and retirements need a new instance."""

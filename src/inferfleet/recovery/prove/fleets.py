@@ -1,11 +1,12 @@
 """The small fleets that are searched, each with the mischief that it is there for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inferfleet.recovery.core.policy import Policy
 from inferfleet.recovery.core.terms import Rung
-from inferfleet.recovery.prove.world import Mischief, World
+from inferfleet.recovery.prove.things import Mischief
+from inferfleet.recovery.prove.world import World
 
 POLICY = Policy(max_fenced_share=1.0, max_repair_share=0.5, job_attempts=3)
 
@@ -20,10 +21,16 @@ class SmallFleet:
 
 
 def _fleet(
-    about: str, depth: int, nodes: int | tuple[int, ...], jobs: tuple[tuple[str, int], ...], mischief: Mischief
+    about: str,
+    depth: int,
+    nodes: int | tuple[int, ...],
+    jobs: tuple[tuple[str, int], ...],
+    mischief: Mischief,
+    *,
+    policy: Policy = POLICY,
 ) -> SmallFleet:
     gpus = nodes if isinstance(nodes, tuple) else (1,) * nodes
-    return SmallFleet(about, depth, lambda: World.start(POLICY, mischief, gpus, jobs))
+    return SmallFleet(about, depth, lambda: World.start(policy, mischief, gpus, jobs))
 
 
 FLEETS = {
@@ -60,6 +67,14 @@ FLEETS = {
         2,
         (("j", 1),),
         Mischief(kinds=(Rung.REPLACE,), flaps=1, false_reports=1, duplicates=0, losses=0),
+    ),
+    "reset": _fleet(
+        "1 job of 1 on 2 nodes: a fault that a reset or only a reboot heals, with a loss, a duplicate and a crash",
+        9,
+        2,
+        (("j", 1),),
+        Mischief(kinds=(Rung.RESET_GPU, Rung.REBOOT)),
+        policy=replace(POLICY, allow_reset=True),
     ),
     "shared": _fleet(
         "2 jobs of 1 on a node of 2 GPUs, and a spare one: one GPU hangs, the other's job must not notice",

@@ -9,7 +9,8 @@ from inferfleet.recovery.core.intents import claimable
 from inferfleet.recovery.core.model import Node
 from inferfleet.recovery.core.observations import Diagnosed
 from inferfleet.recovery.core.terms import AT_MOST_ONCE, FINAL_JOB_PHASES, JobPhase, NodePhase, TaskStatus
-from inferfleet.recovery.prove.world import Step, Violation, World
+from inferfleet.recovery.prove.things import Step, Violation
+from inferfleet.recovery.prove.world import World
 
 _ROUNDS = 400
 _CALM = frozenset({NodePhase.IN_SERVICE, NodePhase.QUARANTINED, NodePhase.RETIRED})

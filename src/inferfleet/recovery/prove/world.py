@@ -7,110 +7,26 @@ not on what the core believes of it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
-from inferfleet.recovery.core.intents import claimable, obsolete
-from inferfleet.recovery.core.model import Boot, Intent
-from inferfleet.recovery.core.observations import (
-    Command,
-    Diagnosed,
-    Evidence,
-    IntentResult,
-    JobSubmitted,
-    NodeSeen,
-    Observation,
-    Snapshot,
-    Started,
-    TaskSeen,
-    Tick,
-    Verb,
-    Verdict,
-)
+from inferfleet.recovery.core.intents import claimable
+from inferfleet.recovery.core.observations import Command, JobSubmitted, Observation, Snapshot, Tick
 from inferfleet.recovery.core.policy import HOUR, Policy
 from inferfleet.recovery.core.reducer import decide
 from inferfleet.recovery.core.snapshot import expand
 from inferfleet.recovery.core.state import State
-from inferfleet.recovery.core.terms import (
-    AT_MOST_ONCE,
-    FINAL_JOB_PHASES,
-    IntentKind,
-    IntentStatus,
-    JobPhase,
-    NodePhase,
-    Rung,
-    StopCause,
-    TaskRole,
-    TaskStatus,
+from inferfleet.recovery.core.terms import AT_MOST_ONCE, IntentKind, IntentStatus, NodePhase, StopCause, TaskStatus
+from inferfleet.recovery.prove import adversary, effects
+from inferfleet.recovery.prove.things import (
+    Executor,
+    Machine,
+    Mischief,
+    RealTask,
+    Step,
+    Violation,
+    node_seen,
+    task_seen,
+    without,
 )
-
-LEASE = 60.0
-Step = tuple[str, ...]
-T = TypeVar("T")
-
-
-class Violation(AssertionError):
-    """Something happened that must never happen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """A real node: its boot, what it takes to heal it, and its fence attribute."""
-
-    id: str
-    boot: int = 1
-    sick: Rung = Rung.NONE
-    gpus: int = 1
-    fence: bool = False
-    up: bool = True
-    version: int = 1
-    gone: bool = False
-    passed_boot: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class RealTask:
-    """A real task."""
-
-    id: str
-    node: str
-    job: str
-    generation: int
-    rank: int
-    status: TaskStatus = TaskStatus.RUNNING
-    cause: StopCause | None = None
-    stopped_at: float = 0.0
-    version: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Executor:
-    """Someone who has claimed an intent and is at work on it."""
-
-    intent: str
-    at: int = 0
-    started: tuple[Started, ...] = ()
-    seen: tuple[TaskSeen, ...] = ()
-    failures: tuple[tuple[int, str], ...] = ()
-    done: bool = False
-    ok: bool = True
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Mischief:
-    """What the adversary may still do."""
-
-    faults: int = 1
-    app_faults: int = 0
-    user_stops: int = 0
-    duplicates: int = 1
-    losses: int = 1
-    crashes: int = 1
-    flaps: int = 0
-    false_reports: int = 0
-    reports: int = 0
-    pauses: int = 0
-    kinds: tuple[Rung, ...] = (Rung.REBOOT,)
 
 
 @dataclass(slots=True)
@@ -137,7 +53,7 @@ class World:
         for at, gpus in enumerate(nodes):
             world.machines[f"n{at}"] = Machine(f"n{at}", gpus=gpus)
         for machine in world.machines.values():
-            world.tell(_node_seen(machine))
+            world.tell(node_seen(machine))
         for name, size in jobs:
             world.tell(JobSubmitted(name, size, 1))
         return world
@@ -205,7 +121,7 @@ class World:
         for intent in self.state.intents.values():
             if intent.id not in busy and claimable(intent, self.now, at_most_once=intent.kind in AT_MOST_ONCE):
                 yield ("claim", intent.id)
-        yield from self._adversary()
+        yield from adversary.steps(self)
         for machine in self.machines.values():
             if not machine.up and not machine.gone:
                 yield ("boot", machine.id)
@@ -213,28 +129,6 @@ class World:
             yield ("reconcile",)
         if self._next_time() is not None:
             yield ("wait",)
-
-    def _adversary(self) -> Iterator[Step]:
-        live = [task for task in self.tasks.values() if task.status is TaskStatus.RUNNING]
-        spots = {"app-fault": self.mischief.app_faults, "report": self.mischief.reports}
-        spots["user-stop"] = self.mischief.user_stops
-        for task in live:
-            yield from ((name, task.id) for name, left in spots.items() if left)
-        for machine in self.machines.values():
-            if machine.up and not machine.gone:
-                yield from self._against(machine)
-        if self.mischief.pauses:
-            yield ("pause",)
-        elif self.state.fleet.paused:
-            yield ("resume",)
-
-    def _against(self, machine: Machine) -> Iterator[Step]:
-        if self.mischief.faults and machine.sick is Rung.NONE and self.live_on(machine.id):
-            yield from (("fault", machine.id, kind.name) for kind in self.mischief.kinds)
-        if self.mischief.flaps:
-            yield ("flap", machine.id)
-        if self.mischief.false_reports and machine.boot > 1:
-            yield ("stale-report", machine.id)
 
     def take(self, step: Step) -> None:
         """Takes one step.
@@ -246,59 +140,25 @@ class World:
             case ("deliver", at):
                 self._deliver(int(at))
             case ("repeat", at):
-                self._spend(duplicates=1)
+                adversary.spend(self, duplicates=1)
                 self.tell(self.events[int(at)])
             case ("lose", at):
-                self._spend(losses=1)
-                self.events = _without(self.events, int(at))
+                adversary.spend(self, losses=1)
+                self.events = without(self.events, int(at))
             case ("claim", key):
-                self._claim(self.state.intents[key])
+                effects.claim(self, self.state.intents[key])
             case ("work", at):
-                self._work(int(at))
+                effects.work(self, int(at))
             case ("crash", at):
-                self._spend(crashes=1)
-                self.executors = _without(self.executors, int(at))
+                adversary.spend(self, crashes=1)
+                self.executors = without(self.executors, int(at))
             case ("boot", key):
-                self._boot(self.machines[key])
+                adversary.boot(self, self.machines[key])
             case ("reconcile" | "wait",):
                 (self.reconcile if step[0] == "reconcile" else self._wait)()
             case _:
-                self._misbehave(step)
+                adversary.misbehave(self, step)
         self.check()
-
-    def _misbehave(self, step: Step) -> None:
-        match step:
-            case ("fault", key, kind):
-                self._spend(faults=1)
-                self._fault(self.machines[key], Rung[kind])
-            case ("app-fault", key):
-                self._spend(app_faults=1)
-                self._end(self.tasks[key], StopCause.FAILED)
-            case ("user-stop", key):
-                self._spend(user_stops=1)
-                task = self.tasks[key]
-                self.user_stopped |= {(task.job, task.generation)}
-                self._end(task, StopCause.USER)
-            case ("report", key):
-                self._spend(reports=1)
-                self._report(self.tasks[key])
-            case ("flap", key):
-                self._spend(flaps=1)
-                machine = self._bump(self.machines[key], 2)
-                self._emit(replace(_node_seen(machine), version=machine.version - 1, connected=False))
-                self._emit(_node_seen(machine))
-            case ("stale-report", key):
-                self._spend(false_reports=1)
-                boot = self.machines[key].boot - 1
-                self._emit(Evidence(key, Rung.REBOOT, "Xid 79, replayed", 1.0, boot_id=f"b{boot}"))
-            case ("pause",):
-                self._spend(pauses=1)
-                self.tell(Command(Verb.PAUSE))
-            case ("resume",):
-                self.tell(Command(Verb.RESUME))
-                self.tell(Tick())
-            case _:
-                raise ValueError(f"unknown step {step}")
 
     # The core's side
 
@@ -330,13 +190,13 @@ class World:
 
     def _deliver(self, at: int) -> None:
         seen = self.events[at]
-        self.events = _without(self.events, at)
+        self.events = without(self.events, at)
         self.tell(seen)
 
     def reconcile(self) -> None:
         """Lists the world and feeds it to the core; then a tick."""
-        nodes = tuple(_node_seen(item) for item in self.machines.values() if not item.gone)
-        tasks = tuple(_task_seen(item) for item in self.tasks.values())
+        nodes = tuple(node_seen(item) for item in self.machines.values() if not item.gone)
+        tasks = tuple(task_seen(item) for item in self.tasks.values())
         live = [task for task in self.state.tasks.values() if task.live]
         for seen in expand(Snapshot(self.now, nodes, tasks), list(self.state.nodes.values()), live):
             self.tell(seen)
@@ -361,153 +221,26 @@ class World:
 
     # The executor's side
 
-    def _claim(self, intent: Intent) -> None:
-        why = obsolete(self.state, intent)
-        if why:
-            self.tell(IntentResult(intent.id, ok=False, detail=why))
-            return
-        claimed = replace(intent, status=IntentStatus.CLAIMED, lease_until=self.now + LEASE)
-        self.state.intents[intent.id] = claimed
-        self.executors = (*self.executors, Executor(intent.id))
-
-    def _work(self, at: int) -> None:
-        """One part of an effect; after the last part, the result is recorded."""
-        worker = self.executors[at]
-        intent = self.state.intents[worker.intent]
-        if worker.done:
-            self.executors = _without(self.executors, at)
-            self.tell(IntentResult(intent.id, worker.ok, worker.detail, worker.started, worker.seen, worker.failures))
-            return
-        after = (
-            self._start_one(worker, intent) if intent.kind is IntentKind.START_GANG else self._affect(worker, intent)
-        )
-        self.executors = (*self.executors[:at], after, *self.executors[at + 1 :])
-
-    def _start_one(self, worker: Executor, intent: Intent) -> Executor:
-        rank, node = intent.ranks[worker.at]
-        last = worker.at + 1 == len(intent.ranks)
-        worker = replace(worker, at=worker.at + 1, done=last)
-        found = self._task_of(intent.job, intent.generation, rank)
-        if found is None:
-            machine = self.machines[node]
-            if machine.fence or machine.gone or not machine.up or len(self.live_on(node)) >= machine.gpus:
-                return replace(worker, failures=(*worker.failures, (rank, "no room")), ok=False)
-            found = self._run(intent, rank, machine)
-        return replace(worker, started=(*worker.started, Started(found.id, rank, found.node)))
-
-    def _run(self, intent: Intent, rank: int, machine: Machine) -> RealTask:
-        if (intent.job, intent.generation - 1) in self.user_stopped:
-            raise Violation(f"{intent.job} was stopped by its user and started again")
-        key = f"{intent.job}/{intent.generation}/{rank}"
-        task = RealTask(key, machine.id, intent.job, intent.generation, rank)
-        self.tasks[key] = task
-        self._emit(_task_seen(task))
-        if machine.sick is not Rung.NONE:
-            self._end(task, StopCause.FAILED)
-        return self.tasks[key]
-
-    def _affect(self, worker: Executor, intent: Intent) -> Executor:
-        done = replace(worker, done=True)
-        match intent.kind:
-            case IntentKind.STOP_GANG | IntentKind.STOP_TASKS:
-                return self._stop(done, intent)
-            case IntentKind.FENCE | IntentKind.UNFENCE:
-                machine = self.machines[intent.node]
-                self.machines[machine.id] = replace(machine, fence=intent.kind is IntentKind.FENCE)
-            case IntentKind.DIAGNOSE:
-                return self._diagnose(done, intent)
-            case IntentKind.REBOOT:
-                return self._reboot(done, intent)
-            case IntentKind.REPLACE:
-                self._replace(intent)
-            case _:
-                pass
-        return done
-
-    def _stop(self, worker: Executor, intent: Intent) -> Executor:
-        for task in list(self.tasks.values()):
-            mine = task.job == intent.job and task.generation == intent.generation
-            hit = task.id in intent.tasks if intent.kind is IntentKind.STOP_TASKS else mine
-            if hit:
-                worker = replace(worker, seen=(*worker.seen, _task_seen(task)))
-            if hit and task.status is TaskStatus.RUNNING and self.machines[task.node].up:
-                self._end(task, StopCause.OURS)
-        return worker
-
-    def _diagnose(self, worker: Executor, intent: Intent) -> Executor:
-        machine = self.machines[intent.node]
-        if machine.gone or not machine.up or self.live_on(machine.id):
-            return replace(worker, ok=False, detail="could not be placed")
-        verdict = Verdict.PASS if machine.sick is Rung.NONE else Verdict.FAIL
-        if verdict is Verdict.PASS:
-            self.machines[machine.id] = replace(machine, passed_boot=machine.boot)
-        self._emit(Diagnosed(machine.id, intent.id, verdict, int(Rung.REBOOT), Boot(f"b{machine.boot}")))
-        return worker
-
-    def _reboot(self, worker: Executor, intent: Intent) -> Executor:
-        machine = self.machines[intent.node]
-        running = self.live_on(machine.id)
-        if intent.boot_before and intent.boot_before != f"b{machine.boot}":
-            return replace(worker, detail="it has booted already")
-        if any(task.id not in intent.tasks for task in running):
-            return replace(worker, ok=False, detail="something runs there")
-        for task in running:
-            job = self.state.jobs[task.job]
-            if job.generation == task.generation and job.phase not in (JobPhase.STOPPING, *FINAL_JOB_PHASES):
-                raise Violation(f"{machine.id} is rebooted under {task.id}")
-            self._end(task, StopCause.CAPACITY)
-        self.reboots = (*self.reboots, self.now)
-        machine = self._bump(replace(machine, up=False), 1)
-        self._emit(_node_seen(machine))
-        return worker
-
-    def _replace(self, intent: Intent) -> None:
-        machine = self.machines[intent.node]
-        if machine.gone:
-            return
-        self.machines[machine.id] = replace(machine, gone=True, up=False)
-        for task in self.live_on(machine.id):
-            self._end(task, StopCause.CAPACITY)
-        fresh = Machine(f"n{len(self.machines)}")
-        self.machines[fresh.id] = fresh
-        self._emit(_node_seen(fresh))
-
     # The world's own doings
 
-    def _fault(self, machine: Machine, kind: Rung) -> None:
-        self.machines[machine.id] = replace(machine, sick=kind, passed_boot=0)
-        for task in self.live_on(machine.id):
-            self._end(task, StopCause.FAILED)
-
-    def _report(self, task: RealTask) -> None:
-        """One GPU hangs; its task does not notice, the node agent does."""
-        machine = replace(self.machines[task.node], sick=Rung.REBOOT, passed_boot=0)
-        self.machines[machine.id] = machine
-        self._emit(Evidence(machine.id, Rung.REBOOT, "Xid 79", self.now, f"b{machine.boot}", gpu=task.id))
-
-    def _boot(self, machine: Machine) -> None:
-        healed = Rung.NONE if machine.sick <= Rung.REBOOT else machine.sick
-        machine = self._bump(replace(machine, up=True, boot=machine.boot + 1, sick=healed), 1)
-        self._emit(_node_seen(machine))
-
-    def _end(self, task: RealTask, cause: StopCause) -> None:
+    def end(self, task: RealTask, cause: StopCause) -> None:
+        """A task stops, and ECS tells."""
         after = replace(task, status=TaskStatus.STOPPED, cause=cause, stopped_at=self.now, version=task.version + 1)
         self.tasks[task.id] = after
-        self._emit(_task_seen(after))
+        self.emit(task_seen(after))
 
-    def _bump(self, machine: Machine, by: int) -> Machine:
+    def bump(self, machine: Machine, by: int) -> Machine:
+        """Writes a machine, its version counted up."""
         machine = replace(machine, version=machine.version + by)
         self.machines[machine.id] = machine
         return machine
 
-    def _emit(self, seen: Observation) -> None:
+    def emit(self, seen: Observation) -> None:
+        """Sends an event on its way."""
         self.events = (*self.events, seen)
 
-    def _spend(self, **spent: int) -> None:
-        left = {name: getattr(self.mischief, name) - count for name, count in spent.items()}
-        self.mischief = replace(self.mischief, **left)
-
-    def _task_of(self, job: str, generation: int, rank: int) -> RealTask | None:
+    def task_of(self, job: str, generation: int, rank: int) -> RealTask | None:
+        """The task of a rank in a generation; None if it was never started."""
         return self.tasks.get(f"{job}/{generation}/{rank}")
 
     # What must always hold
@@ -540,36 +273,3 @@ class World:
 _AUTOMATIC = frozenset(
     {IntentKind.START_GANG, IntentKind.REBOOT, IntentKind.RESET_GPU, IntentKind.REPLACE, IntentKind.FENCE}
 )
-
-
-def _without(items: tuple[T, ...], at: int) -> tuple[T, ...]:
-    return (*items[:at], *items[at + 1 :])
-
-
-def _node_seen(machine: Machine) -> NodeSeen:
-    return NodeSeen(
-        machine.id,
-        version=machine.version,
-        connected=machine.up,
-        gpus=machine.gpus,
-        boot=Boot(f"b{machine.boot}") if machine.up else None,
-        fence=machine.fence,
-    )
-
-
-def _task_seen(task: RealTask) -> TaskSeen:
-    return TaskSeen(
-        task.id,
-        task.node,
-        task.status,
-        version=task.version,
-        role=TaskRole.GANG,
-        owner=task.job,
-        generation=task.generation,
-        rank=task.rank,
-        gpus=1,
-        gpu_ids=(task.id,),
-        cause=task.cause,
-        exit_code={StopCause.FAILED: 134}.get(task.cause) if task.cause else None,
-        stopped_at=task.stopped_at,
-    )

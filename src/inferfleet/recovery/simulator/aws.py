@@ -6,27 +6,18 @@ are forgotten after an hour. Every change is also an EventBridge event in `event
 """
 
 import itertools
-import re
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from inferfleet.recovery.simulator.ec2 import Ec2Calls
+from inferfleet.recovery.simulator.ecs import EcsCalls
+from inferfleet.recovery.simulator.errors import ApiError
+
 REGION = "us-east-1"
-_FORGET_AFTER = 3600.0
-_TOKEN_LIVES = 24 * 3600.0
-_ATTRIBUTE_VALUE = re.compile(r"(?! )[A-Za-z0-9._@/\\: -]{0,128}(?<! )")
-"""What an attribute's value takes (ECS API reference, Attribute)."""
-
 Json = dict[str, Any]
-
-
-class ApiError(Exception):
-    """An error that the service answers with."""
-
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.code, self.message, self.status = code, message, status
 
 
 @dataclass(slots=True)
@@ -80,7 +71,7 @@ class SmallCluster:
         """Operation → how many of its next calls are throttled."""
         self.least = 0
         """The Auto Scaling group's least size."""
-        self._tokens: dict[str, tuple[float, Json, str]] = {}
+        self._parts = (EcsCalls(self), Ec2Calls(self))
         self._count = itertools.count(1)
         for _ in range(nodes):
             self.add_instance(gpus)
@@ -111,33 +102,33 @@ class SmallCluster:
         if self.throttle.get(operation, 0) > 0:
             self.throttle[operation] -= 1
             raise ApiError("ThrottlingException", "Rate exceeded")
-        handler = getattr(self, f"_{operation}", None)
-        if handler is None:
-            raise ApiError("InvalidAction", f"the simulator has no {operation}")
-        answer: Json = handler(given)
-        return answer
+        for part in self._parts:
+            if operation in part.operations:
+                answer: Json = part.operations[operation](given)
+                return answer
+        raise ApiError("InvalidAction", f"the simulator has no {operation}")
 
     # What the world does
 
     def exit_task(self, arn: str, exit_code: int, *, reason: str = "Essential container in task exited") -> None:
         """A task's container exits by itself."""
-        self._end(self.tasks[arn], exit_code, "EssentialContainerExited", reason)
+        self.end(self.tasks[arn], exit_code, "EssentialContainerExited", reason)
 
     def place_service(self, service: str, node: str, definition: str) -> str:
         """ECS places a task of a service on an instance; returns its ARN."""
         given = {"taskDefinition": definition, "group": f"service:{service}", "startedBy": f"ecs-svc/{service}"}
-        return str(self._make_task(given, self.instances[node], self._gpus_of(given))["taskArn"])
+        return str(self.make_task(given, self.instances[node], self.gpus_of(given))["taskArn"])
 
     def user_stops(self, arn: str) -> None:
         """A person stops a task in the console."""
-        self._end(self.tasks[arn], 143, "UserInitiated", "Task stopped by user")
+        self.end(self.tasks[arn], 143, "UserInitiated", "Task stopped by user")
 
     def run_pending(self) -> None:
         """Tasks that were placed come up; diagnoses run to their end."""
         for task in list(self.tasks.values()):
             if task["lastStatus"] == "PENDING":
                 task["lastStatus"] = "RUNNING"
-                self._task_changed(task)
+                self.task_changed(task)
                 if task["startedBy"].startswith("inferfleet-diagnosis/"):
                     self._finish_diagnosis(task)
 
@@ -145,7 +136,7 @@ class SmallCluster:
         """An instance stops answering."""
         item = self.instances[node]
         item.connected = False
-        self._instance_changed(item)
+        self.instance_changed(item)
 
     def come_up(self, node: str) -> None:
         """An instance has booted; its agent reports that the tasks of the last boot have stopped."""
@@ -154,17 +145,17 @@ class SmallCluster:
         item.booted_at = self.now
         item.connected, item.impaired = True, False
         self._set_boot(item)
-        for task in self._tasks_on(item):
-            self._end(task, None, "TerminationNotice", "Host EC2 instance rebooted")
-        self._instance_changed(item)
+        for task in self.tasks_on(item):
+            self.end(task, None, "TerminationNotice", "Host EC2 instance rebooted")
+        self.instance_changed(item)
 
     def leave(self, node: str) -> None:
         """A terminated instance is gone."""
         item = self.instances[node]
         item.gone, item.status, item.connected = True, "INACTIVE", False
-        for task in self._tasks_on(item):
-            self._end(task, None, "TerminationNotice", "Host EC2 instance terminated")
-        self._instance_changed(item)
+        for task in self.tasks_on(item):
+            self.end(task, None, "TerminationNotice", "Host EC2 instance terminated")
+        self.instance_changed(item)
 
     def running(self, prefix: str = "inferfleet/") -> list[Json]:
         """Live tasks whose `startedBy` begins with a prefix."""
@@ -174,52 +165,20 @@ class SmallCluster:
             if task["lastStatus"] != "STOPPED" and task["startedBy"].startswith(prefix)
         ]
 
-    # ECS
+    # What the services' calls are made of
 
-    def _RunTask(self, given: Json) -> Json:
-        key = given.get("clientToken")
-        if key in self._tokens:
-            at, answer, fingerprint = self._tokens[key]
-            if self.now - at < _TOKEN_LIVES:
-                if fingerprint != _fingerprint(given):
-                    raise ApiError("ConflictException", "the same clientToken was used with other parameters")
-                return answer
-        wanted = self._gpus_of(given)
-        item, reason = self._place(given, wanted)
-        if item is None:
-            return {"tasks": [], "failures": [{"arn": self.cluster_arn, "reason": reason}]}
-        task = self._make_task(given, item, wanted)
-        answer = {"tasks": [task], "failures": []}
-        if key:
-            self._tokens[key] = (self.now, answer, _fingerprint(given))
-        return answer
-
-    def _place(self, given: Json, gpus: int) -> tuple[SimInstance | None, str]:
-        reason = "RESOURCE:GPU"
-        for item in self.instances.values():
-            if item.gone or not _fits(item, given.get("placementConstraints", [])):
-                reason = "MemberOf placement constraint unsatisfied." if reason == "RESOURCE:GPU" else reason
-            elif item.status != "ACTIVE":
-                reason = "INACTIVE" if item.status == "INACTIVE" else "DRAINING"
-            elif not item.connected:
-                reason = "AGENT"
-            elif len(item.gpus) - sum(len(task["containers"][0]["gpuIds"]) for task in self._tasks_on(item)) < gpus:
-                reason = "RESOURCE:GPU"
-                return None, reason
-            else:
-                return item, ""
-        return None, reason
-
-    def _make_task(self, given: Json, item: SimInstance, gpus: int) -> Json:
+    def make_task(self, given: Json, item: SimInstance, gpus: int) -> Json:
+        """Places a task on an instance, with that many of its GPUs."""
         arn = f"arn:aws:ecs:{REGION}:{self.account}:task/{self.name}/{next(self._count):032x}"
-        used = {gpu for task in self._tasks_on(item) for gpu in task["containers"][0]["gpuIds"]}
+        used = {gpu for task in self.tasks_on(item) for gpu in task["containers"][0]["gpuIds"]}
         free = [gpu for gpu in item.gpus if gpu not in used][:gpus]
         name = next((entry["name"] for entry in given.get("overrides", {}).get("containerOverrides", [])), "main")
+        definition = _family(given["taskDefinition"])
         task = {
             "taskArn": arn,
             "clusterArn": self.cluster_arn,
             "containerInstanceArn": item.arn,
-            "taskDefinitionArn": f"arn:aws:ecs:{REGION}:{self.account}:task-definition/{given['taskDefinition']}:1",
+            "taskDefinitionArn": f"arn:aws:ecs:{REGION}:{self.account}:task-definition/{definition}:1",
             "containers": [{"name": name, "lastStatus": "PENDING", "gpuIds": free}],
             "desiredStatus": "RUNNING",
             "lastStatus": "PENDING",
@@ -230,156 +189,11 @@ class SmallCluster:
             "version": 1,
         }
         self.tasks[arn] = task
-        self._task_changed(task)
+        self.task_changed(task)
         return task
 
-    def _StopTask(self, given: Json) -> Json:
-        task = self.tasks.get(given["task"])
-        if task is None:
-            raise ApiError("InvalidParameterException", "The referenced task was not found.")
-        item = self._instance_by_arn(task["containerInstanceArn"])
-        task["desiredStatus"] = "STOPPED"
-        if item is not None and item.connected and task["lastStatus"] != "STOPPED":
-            self._end(task, 137, "UserInitiated", given.get("reason", "Task stopped by user"))
-        return {"task": task}
-
-    def _ListTasks(self, given: Json) -> Json:
-        desired = given.get("desiredStatus", "RUNNING")
-        arns = [
-            arn
-            for arn, task in self.tasks.items()
-            if task["desiredStatus"] == desired
-            and given.get("startedBy") in (None, task["startedBy"])
-            and given.get("containerInstance") in (None, task["containerInstanceArn"])
-            and (task["lastStatus"] != "STOPPED" or self.now - task["stoppedAt"] < _FORGET_AFTER)
-        ]
-        return _page("taskArns", arns, given)
-
-    def _DescribeTasks(self, given: Json) -> Json:
-        found = [self.tasks[arn] for arn in given["tasks"] if arn in self.tasks]
-        return {"tasks": found, "failures": []}
-
-    def _DescribeTaskDefinition(self, given: Json) -> Json:
-        name = _family(given["taskDefinition"])
-        if name not in self.definitions:
-            raise ApiError("ClientException", "Unable to describe task definition.")
-        return {"taskDefinition": self.definitions[name]}
-
-    def _ListContainerInstances(self, given: Json) -> Json:
-        return _page("containerInstanceArns", [item.arn for item in self.instances.values() if not item.gone], given)
-
-    def _DescribeContainerInstances(self, given: Json) -> Json:
-        wanted = set(given["containerInstances"])
-        found = [self._as_ecs(item) for item in self.instances.values() if item.arn in wanted and not item.gone]
-        return {"containerInstances": found, "failures": []}
-
-    def _PutAttributes(self, given: Json) -> Json:
-        for attribute in given["attributes"]:
-            item = self._target(attribute)
-            if not _ATTRIBUTE_VALUE.fullmatch(attribute.get("value", "")):
-                raise ApiError("InvalidParameterException", f"the value of {attribute['name']} has unfit characters")
-            item.attributes[attribute["name"]] = attribute.get("value", "")
-            self._instance_changed(item)
-        return {"attributes": given["attributes"]}
-
-    def _DeleteAttributes(self, given: Json) -> Json:
-        for attribute in given["attributes"]:
-            item = self._target(attribute)
-            item.attributes.pop(attribute["name"], None)
-            self._instance_changed(item)
-        return {"attributes": given["attributes"]}
-
-    def _UpdateContainerInstancesState(self, given: Json) -> Json:
-        found = [item for item in self.instances.values() if item.arn in given["containerInstances"] and not item.gone]
-        for item in found:
-            item.status = given["status"]
-            self._instance_changed(item)
-            if item.status == "DRAINING":
-                for task in self._tasks_on(item):
-                    if task["group"].startswith("service:"):
-                        self._end(task, 143, "ServiceSchedulerInitiated", "Scaling activity initiated by deployment")
-        return {"containerInstances": [self._as_ecs(item) for item in found], "failures": []}
-
-    # EC2, Auto Scaling, SNS, Logs
-
-    def _RebootInstances(self, given: Json) -> Json:
-        self.rebooted += given["InstanceIds"]
-        return {}
-
-    def _DescribeInstanceStatus(self, given: Json) -> Json:
-        items = [self.instances[key] for key in given["InstanceIds"] if key in self.instances]
-        return {
-            "InstanceStatuses": [
-                {
-                    "InstanceId": item.id,
-                    "InstanceStatus": {"Status": "impaired" if item.impaired else "ok"},
-                    "SystemStatus": {"Status": "ok"},
-                    "Events": item.scheduled,
-                }
-                for item in items
-            ]
-        }
-
-    def _DescribeAutoScalingInstances(self, given: Json) -> Json:
-        items = [self.instances[key] for key in given["InstanceIds"] if key in self.instances]
-        return {
-            "AutoScalingInstances": [
-                {
-                    "InstanceId": item.id,
-                    "AutoScalingGroupName": "gpu-nodes",
-                    "AvailabilityZone": "us-east-1a",
-                    "LifecycleState": item.lifecycle,
-                    "HealthStatus": "HEALTHY",
-                    "ProtectedFromScaleIn": False,
-                }
-                for item in items
-                if item.grouped and not item.gone
-            ]
-        }
-
-    def _EnterStandby(self, given: Json) -> Json:
-        serving = sum(item.grouped and item.lifecycle == "InService" for item in self.instances.values())
-        if given["ShouldDecrementDesiredCapacity"] and serving - len(given["InstanceIds"]) < self.least:
-            raise ApiError("ValidationError", f"AutoScalingGroup gpu-nodes has min-size={self.least}")
-        for key in given["InstanceIds"]:
-            self._in_group(key, "InService").lifecycle = "Standby"
-        return {"Activities": []}
-
-    def _ExitStandby(self, given: Json) -> Json:
-        for key in given["InstanceIds"]:
-            self._in_group(key, "Standby").lifecycle = "InService"
-        return {"Activities": []}
-
-    def _in_group(self, node: str, lifecycle: str) -> SimInstance:
-        item = self.instances[node]
-        if not item.grouped or item.lifecycle != lifecycle:
-            raise ApiError("ValidationError", f"The instance {node} is in {item.lifecycle}, not in {lifecycle}")
-        return item
-
-    def _TerminateInstanceInAutoScalingGroup(self, given: Json) -> Json:
-        self._in_group(given["InstanceId"], "InService").lifecycle = "Terminating"
-        self.terminated.append(given["InstanceId"])
-        return {}
-
-    def _Publish(self, given: Json) -> Json:
-        self.published.append(given)
-        return {"MessageId": f"message-{len(self.published)}"}
-
-    def _GetLogEvents(self, given: Json) -> Json:
-        lines = self.logs.get((given["logGroupName"], given["logStreamName"]))
-        if lines is None:
-            raise ApiError("ResourceNotFoundException", "The specified log stream does not exist.")
-        first = "nextToken" not in given
-        return {
-            "events": [{"timestamp": 1, "message": line, "ingestionTime": 1} for line in lines] if first else [],
-            "nextForwardToken": "f/end",
-            "nextBackwardToken": "b/start",
-        }
-
-    # Inside
-
     def _finish_diagnosis(self, task: Json) -> None:
-        item = self._instance_by_arn(task["containerInstanceArn"])
+        item = self.instance_by_arn(task["containerInstanceArn"])
         if item is None:
             return
         asked: list[Json] = task["overrides"].get("containerOverrides", [])
@@ -387,12 +201,11 @@ class SmallCluster:
         code, log = item.verdict(command) if item.verdict is not None else (0, "")
         head = f"boot-id: {_boot_id(item)} at {item.booted_at}"
         self._log(task, [head, *log.splitlines()])
-        self._end(task, code, "EssentialContainerExited", "Essential container in task exited")
+        self.end(task, code, "EssentialContainerExited", "Essential container in task exited")
 
     def _log(self, task: Json, lines: list[str]) -> None:
         """Keeps what a container prints where its definition's awslogs options say."""
-        definition = self.definitions[_family(task["taskDefinitionArn"])]
-        container = definition["containerDefinitions"][0]
+        container = self.definition_of(task["taskDefinitionArn"])["containerDefinitions"][0]
         options = container["logConfiguration"]["options"]
         stream = f"{options['awslogs-stream-prefix']}/{container['name']}/{task['taskArn'].rsplit('/', 1)[-1]}"
         self.logs[options["awslogs-group"], stream] = lines
@@ -400,35 +213,42 @@ class SmallCluster:
     def _set_boot(self, item: SimInstance) -> None:
         item.attributes["inferfleet.boot"] = f"{_boot_id(item)}@{item.booted_at}"
 
-    def _end(self, task: Json, exit_code: int | None, code: str, reason: str) -> None:
+    def end(self, task: Json, exit_code: int | None, code: str, reason: str) -> None:
+        """A task stops."""
         task.update(desiredStatus="STOPPED", lastStatus="STOPPED", stopCode=code, stoppedReason=reason)
         task.update(stoppedAt=self.now, stoppingAt=self.now)
         for container in task["containers"]:
             container["lastStatus"] = "STOPPED"
             if exit_code is not None:
                 container["exitCode"] = exit_code
-        self._task_changed(task)
+        self.task_changed(task)
 
-    def _tasks_on(self, item: SimInstance) -> list[Json]:
+    def tasks_on(self, item: SimInstance) -> list[Json]:
+        """Tasks on an instance that have not stopped."""
         return [
             task
             for task in self.tasks.values()
             if task["containerInstanceArn"] == item.arn and task["lastStatus"] != "STOPPED"
         ]
 
-    def _instance_by_arn(self, arn: str) -> SimInstance | None:
+    def instance_by_arn(self, arn: str) -> SimInstance | None:
+        """The container instance of an ARN."""
         return next((item for item in self.instances.values() if item.arn == arn), None)
 
-    def _target(self, attribute: Json) -> SimInstance:
-        item = self._instance_by_arn(attribute.get("targetId", ""))
-        if item is None or item.gone:
-            raise ApiError("TargetNotFoundException", "The specified target wasn't found.")
-        return item
+    def definition_of(self, name: str) -> Json:
+        """A task definition, by its family, `family:revision` or ARN.
 
-    def _gpus_of(self, given: Json) -> int:
-        definition = self.definitions.get(_family(given["taskDefinition"]))
-        if definition is None:
-            raise ApiError("ClientException", "TaskDefinition not found.")
+        Raises:
+            ApiError: It is not known.
+        """
+        found = self.definitions.get(_family(name))
+        if found is None:
+            raise ApiError("ClientException", f"TaskDefinition {name} not found.")
+        return found
+
+    def gpus_of(self, given: Json) -> int:
+        """GPUs that a RunTask asks for: its overrides count, else its definition."""
+        definition = self.definition_of(given["taskDefinition"])
         asked = {item.get("name"): item for item in given.get("overrides", {}).get("containerOverrides", [])}
         return sum(
             int(need["value"])
@@ -439,7 +259,8 @@ class SmallCluster:
             if need["type"] == "GPU"
         )
 
-    def _as_ecs(self, item: SimInstance) -> Json:
+    def as_ecs(self, item: SimInstance) -> Json:
+        """A container instance as ECS describes it."""
         return {
             "containerInstanceArn": item.arn,
             "ec2InstanceId": item.id,
@@ -450,17 +271,17 @@ class SmallCluster:
             "attributes": [{"name": name, "value": value} for name, value in item.attributes.items()],
         }
 
-    def _task_changed(self, task: Json) -> None:
+    def task_changed(self, task: Json) -> None:
+        """A task has changed: its version goes up, and an event tells."""
         task["version"] += 1
         self._emit("ECS Task State Change", {**task, **{key: _iso(task[key]) for key in _TIMES if key in task}})
 
-    def _instance_changed(self, item: SimInstance) -> None:
+    def instance_changed(self, item: SimInstance) -> None:
+        """A container instance has changed: its version goes up, and an event tells."""
         item.version += 1
-        self._emit("ECS Container Instance State Change", {**self._as_ecs(item), "clusterArn": self.cluster_arn})
+        self._emit("ECS Container Instance State Change", {**self.as_ecs(item), "clusterArn": self.cluster_arn})
 
     def _emit(self, kind: str, detail: Json) -> None:
-        import json
-
         self.events.append(
             {
                 "version": "0",
@@ -490,37 +311,3 @@ def _boot_id(item: SimInstance) -> str:
 
 def _iso(value: float) -> str:
     return datetime.fromtimestamp(value, UTC).isoformat().replace("+00:00", "Z")
-
-
-def _fingerprint(given: Json) -> str:
-    return repr(sorted((key, repr(value)) for key, value in given.items()))
-
-
-def _page(name: str, arns: list[str], given: Json) -> Json:
-    """A page of at most 100, as ECS lists."""
-    begin = int(given.get("nextToken", 0))
-    size = min(100, given.get("maxResults", 100))
-    answer: Json = {name: arns[begin : begin + size]}
-    if begin + size < len(arns):
-        answer["nextToken"] = str(begin + size)
-    return answer
-
-
-def _fits(item: SimInstance, constraints: list[Json]) -> bool:
-    """Whether an instance satisfies placement constraints of the two kinds that recovery writes.
-
-    Raises:
-        ApiError: For an expression that the simulator does not know: it never guesses.
-    """
-    for constraint in constraints:
-        words = constraint.get("expression", "").split()
-        match words:
-            case ["ec2InstanceId", "==", node]:
-                fits = item.id == node
-            case [name, "!exists"] if name.startswith("attribute:"):
-                fits = name.removeprefix("attribute:") not in item.attributes
-            case _:
-                raise ApiError("InvalidParameterException", f"the simulator cannot judge {constraint}")
-        if not fits:
-            return False
-    return True

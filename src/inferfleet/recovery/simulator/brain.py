@@ -17,7 +17,7 @@ from inferfleet.recovery.core.state import Decision, State
 from inferfleet.recovery.core.terms import AT_MOST_ONCE, SETTLED, IntentKind, IntentStatus, Rung
 from inferfleet.recovery.simulator.cloud import Cloud, Instance, RealTask
 from inferfleet.recovery.simulator.engine import Engine
-from inferfleet.recovery.simulator.profile import DETECTED
+from inferfleet.recovery.simulator.profile import DETECTED, RESET_HEALS, Look
 
 LEASE = 120.0
 RECONCILE_EVERY = 60.0
@@ -138,6 +138,8 @@ class Brain:
                 self.on_effect(intent, "")
             case IntentKind.DIAGNOSE:
                 return self._diagnose(intent)
+            case IntentKind.RESET_GPU:
+                return self._reset(intent)
             case IntentKind.REBOOT:
                 return self._reboot(intent)
             case IntentKind.REPLACE:
@@ -147,8 +149,6 @@ class Brain:
                 self.engine.after(cloud.draw(cloud.timing.new_instance), cloud.add_instance, item.gpus)
             case IntentKind.NOTIFY:
                 self.on_notice(intent)
-            case _:
-                done = IntentResult(intent.id, ok=False, detail="the simulator knows no such effect")
         return now + 0.3, done
 
     def _start(self, intent: Intent) -> tuple[float, IntentResult]:
@@ -208,6 +208,24 @@ class Brain:
             Boot(f"{item.id}-{boot}", item.booted_at),
             f"level {intent.level}",
         )
+        self.cloud.verdicts[item.id] = seen
+        self.cloud.emit(seen)
+
+    def _reset(self, intent: Intent) -> tuple[float, IntentResult]:
+        item, now, cloud = self.cloud.instances[intent.node], self.engine.now, self.cloud
+        if not item.connected or item.gone or item.tasks:
+            return now + 0.5, IntentResult(intent.id, ok=False, detail="the reset could not be placed")
+        self.on_effect(intent, "")
+        takes = cloud.draw(cloud.timing.task_up) + cloud.draw(cloud.timing.reset)
+        self.engine.after(takes, self._was_reset, intent, item, item.boot)
+        return now + 0.5, IntentResult(intent.id, ok=True)
+
+    def _was_reset(self, intent: Intent, item: Instance, boot: int) -> None:
+        if not item.up or item.boot != boot:
+            return
+        if item.look is Look.GPU and item.sick is Rung.REBOOT and self.rng.random() < RESET_HEALS:
+            item.sick, item.look, item.evidence, item.notice = Rung.NONE, None, None, None
+        seen = Diagnosed(item.id, intent.id, Verdict.PASS, detail="the GPUs were reset")
         self.cloud.verdicts[item.id] = seen
         self.cloud.emit(seen)
 

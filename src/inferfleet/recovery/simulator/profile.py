@@ -93,6 +93,7 @@ class Timing:
     task_stop: tuple[float, float] = (2.0, 20.0)
     warm_up: float = 45.0
     diagnosis: tuple[tuple[float, float], ...] = ((0, 0), (15, 40), (100, 160), (700, 1000), (3600, 5400))
+    reset: tuple[float, float] = (5.0, 30.0)
     shutdown: tuple[float, float] = (10.0, 40.0)
     boot: tuple[float, float] = (150.0, 420.0)
     terminate: tuple[float, float] = (30.0, 120.0)
@@ -139,6 +140,10 @@ DETECTED = {
     Look.HOST: (0.0, 0.9, 0.95, 0.99, 1.0),
 }
 """Chance that `dcgmi diag` finds a fault, by level 0 to 4. Assumption."""
+
+
+RESET_HEALS = 0.7
+"""Share of the GPU faults healed by a reboot that a reset heals, too. Assumption."""
 
 
 def heal_of(cause: Cause, draw: float) -> Rung:

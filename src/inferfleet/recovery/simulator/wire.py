@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
-from inferfleet.recovery.simulator.aws import ApiError, SmallCluster
+from inferfleet.recovery.simulator.aws import SmallCluster
+from inferfleet.recovery.simulator.errors import ApiError
 
 _TARGETS = {"AmazonEC2ContainerServiceV20141113": "ecs", "Logs_20140328": "logs"}
 _VERSIONS = {"2016-11-15": "ec2", "2011-01-01": "autoscaling", "2010-03-31": "sns"}
