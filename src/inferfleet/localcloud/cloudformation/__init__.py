@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def extend(place: Place) -> Callable[[], None]:
     """Teaches MiniStack's CloudFormation our resource types, and what else its stacks need of other services."""
     from inferfleet.localcloud.calls import Calls
-    from inferfleet.localcloud.cloudformation import addresses, images, ministack, providers
+    from inferfleet.localcloud.cloudformation import addresses, images, ministack, providers, targetgroups
     from inferfleet.localcloud.cloudformation.resources import TYPES
     from inferfleet.localcloud.cloudformation.resources.cloudwatch import Alarm
     from inferfleet.localcloud.cloudwatch.derived import Derivation
@@ -22,5 +22,6 @@ def extend(place: Place) -> Callable[[], None]:
     images.install()
     addresses.install()
     providers.install()
+    targetgroups.install()
     derivation.start()
     return derivation.stop
