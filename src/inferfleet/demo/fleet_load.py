@@ -65,7 +65,8 @@ class Load:
                 self.sent += 1
                 if failure:
                     self.failed += 1
-                    self.examples[self.failed - 1 : _KEPT] = [failure]
+                    if len(self.examples) < _KEPT:
+                        self.examples.append(failure)
             # A late answer delays the requests after it; they are not sent in a burst, as no client would.
             due = max(due + pause, time.monotonic())
 

@@ -102,7 +102,7 @@ def plan(account: Account, fleet: ResolvedFleet, *, data: bool) -> Removal:
     found = sweep.existing(account, fleet, [*sweep.named(fleet), *sweep.tagged(account, fleet.file.name)])
     decided = decide(account.id, account.region, fleet, ordered, found, strangers=_strangers(account, fleet), data=data)
     inside = [one.name for item in decided.stacks for one in stacks.resources(account, item.name)]
-    names = {name for one in inside for name in (one, last_part(one), one.rpartition("/")[2].partition(":")[0])}
+    names = {name for one in inside for name in (one, *one.split("/"), last_part(one).partition(":")[0])}
     return replace(decided, within=frozenset(names))
 
 
