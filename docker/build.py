@@ -94,6 +94,12 @@ def _revision() -> str | None:
     return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or None
 
 
+def _buildkit() -> str:
+    """BuildKit where its plugin is there, else the engine's builder: as `inferfleet deploy`, to share its cache."""
+    found = subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False)
+    return "1" if found.returncode == 0 else "0"
+
+
 def report(tag: str) -> str:
     """An image's size, and what it is made of."""
     asked = ["docker", "history", "--human=false", "--no-trunc", "--format", "{{json .}}", tag]
@@ -131,7 +137,8 @@ def main() -> int:
         began = time.monotonic()
         settings = pip_settings()
         words = command(options.target, tag, source, options.network, settings)
-        done = subprocess.run(words, cwd=ROOT, env={**os.environ, **settings}, check=False)
+        environment = {**os.environ, **settings, "DOCKER_BUILDKIT": _buildkit()}
+        done = subprocess.run(words, cwd=ROOT, env=environment, check=False)
         if done.returncode == 0:
             print(f"{report(tag)}; built in {time.monotonic() - began:.0f} s")
     return done.returncode

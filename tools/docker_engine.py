@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -46,14 +46,16 @@ def main() -> None:
     else:
         with (Path(tempfile.gettempdir()) / "inferfleet-engine.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            _attempt("Docker engine", start_engine) and _attempt("base image", make_base) and _attempt("image", build)
+            if _attempt("Docker engine", start_engine):
+                _attempt("compose", find_compose)
+                _ = _attempt("base image", make_base) and _attempt("image", build)
     cdk.join()
 
 
-def _attempt(what: str, step: object) -> bool:
+def _attempt(what: str, step: Callable[[], str]) -> bool:
     began = time.monotonic()
     try:
-        came = step()  # type: ignore[operator]
+        came = step()
     except Missing as missing:
         _say(what, f"SKIPPED, and the tests that need it will be: {missing}")
         return False
@@ -115,6 +117,17 @@ def _start_dockerd() -> None:
         time.sleep(0.2)
 
 
+def find_compose() -> str:
+    """The compose command, as a plugin or as a program of its own."""
+    if _quietly("docker", "compose", "version").returncode == 0:
+        return "docker compose is there"
+    if shutil.which("docker-compose") is None:
+        if os.geteuid() != 0:
+            raise Missing("neither docker compose nor docker-compose is installed")
+        install(["docker-compose"])
+    return "docker-compose is there"
+
+
 def make_base() -> str:
     """The image that the Dockerfile begins from: the one that is there, else pulled, else made of Debian's packages."""
     name = base_name()
@@ -150,7 +163,7 @@ def _finish(root: Path) -> None:
     if trusted.is_file():
         shutil.copyfile(trusted, root / "etc/ssl/certs/ca-certificates.crt")
     for name in _UNREADABLE:
-        for path in (root / name).iterdir():
+        for path in (root / name).glob("*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
