@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from inferfleet.demo.fleet import Life
     from inferfleet.demo.run import Result
     from inferfleet.demo.score import Row
 
@@ -28,6 +29,12 @@ def demo(
     aws: Annotated[
         bool, typer.Option("--aws", help="Through Kinesis Video Streams, Kinesis, S3 and DynamoDB on this machine.")
     ] = False,
+    fleet: Annotated[
+        bool, typer.Option("--fleet", help="A fleet's whole life: deployed, replaced, spoilt, scaled, removed.")
+    ] = False,
+    image: Annotated[
+        str, typer.Option(metavar="IMAGE", help="With --fleet: an image of the Docker engine, instead of building it.")
+    ] = "",
 ) -> None:
     """Render four cameras, run the worker on them, and compare what it found with the truth.
 
@@ -37,8 +44,14 @@ def demo(
     With --aws the clips are put into four streams of the local cloud in real time, and what is compared is what its
     services hold in the end.
 
+    With --fleet nothing is filmed: a fleet is deployed to the local cloud by the CDK, as containers of our own image
+    behind a load balancer, and lives its whole life there under load. It needs Docker and the CDK's command line.
+
     Example: `inferfleet demo --out out/demo`
     """
+    if fleet:
+        _live(out, image)
+        return
     from rich.console import Console
     from rich.progress import Progress
 
@@ -69,6 +82,45 @@ def demo(
     )
     if min(total.precision, total.recall) < LEAST:
         raise typer.Exit(1)
+
+
+def _live(out: Path, image: str) -> None:
+    """Shows a fleet's life; ends with 1 if any of it was not as it should be."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from inferfleet.demo.fleet import live, source_of
+
+    console = Console(stderr=True, highlight=False)
+    life = live(
+        out,
+        None if image else source_of(Path.cwd()),
+        image or None,
+        lambda text: console.print(f"\n[bold cyan]▶ {escape(text)}[/]", soft_wrap=True),
+        lambda text: console.print(
+            f"[bold]{escape(text)}[/]" if text.startswith("$") else escape(text), soft_wrap=True
+        ),
+    )
+    console.print(_life(life))
+    print(life.summary)
+    if life.complaint:
+        print(f"not as it should be: {life.complaint}")
+        raise typer.Exit(1)
+
+
+def _life(life: Life) -> Table:
+    from rich.table import Table
+
+    table = Table(title="a fleet's life")
+    table.add_column("")
+    for name in ("ended with", "took", "requests", "failed"):
+        table.add_column(name, justify="right")
+    table.add_row("first deployment", str(life.first.code), f"{life.first.seconds:.0f} s", "1", "0")
+    for name, item in [*((item.strategy, item) for item in life.rollouts), ("spoilt version", life.spoilt)]:
+        table.add_row(name, str(item.ran.code), f"{item.ran.seconds:.0f} s", str(item.sent), str(item.failed))
+    table.add_row(f"scaled out to {life.scaled_out}, in to {life.scaled_in}", "", "", "", "")
+    table.add_row("removal", str(life.removed.code), f"{life.removed.seconds:.0f} s", "", "")
+    return table
 
 
 def _table(result: Result) -> Table:

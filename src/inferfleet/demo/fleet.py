@@ -22,10 +22,11 @@ import yaml
 
 from inferfleet.demo.fleet_load import Load, post
 from inferfleet.deploy.start import Template, from_template
-from inferfleet.errors import OutsideError
+from inferfleet.errors import InputError, OutsideError
 from inferfleet.localcloud import cloud as localcloud
 
 NAME = "ml-inference"
+_DOCKERFILE = "docker/Dockerfile"
 FASTER = {"INFERFLEET_LOCAL_PACE": "60", "INFERFLEET_AUTOSCALING_MINUTE_S": "2"}
 """A minute of baking and draining passes in a second, one of autoscaling in two."""
 CALM, STORM = 8.0, 40.0
@@ -148,6 +149,7 @@ def live(folder: Path, source: Path | None, image: str | None, step: Tell, line:
         OutsideError: The local cloud does not start, or the fleet does not answer at all.
     """
     began = time.monotonic()
+    folder = folder.resolve()
     with _cloud(folder) as environment:
         site = _Site(folder, source, image, environment, line)
         try:
@@ -210,7 +212,7 @@ class _Site:
         fleet = yaml.safe_load(from_template(Template.API, NAME, "us-east-1").files["fleet.yaml"])
         fleet.pop("account", None)
         if self._source is not None:
-            fleet["images"][NAME] = {"build": str(self._source), "dockerfile": "docker/Dockerfile", "stage": "cpu"}
+            fleet["images"][NAME] = {"build": str(self._source), "dockerfile": _DOCKERFILE, "stage": "cpu"}
         service = fleet["services"][NAME]
         service["environment"] |= variables
         service["count"] = _LEAST
@@ -268,6 +270,19 @@ class _Site:
                 break
             time.sleep(_POLL_S)
         return count
+
+
+def source_of(folder: Path) -> Path:
+    """The folder that the image is built from: one with our Dockerfile.
+
+    Raises:
+        InputError: It is not one.
+    """
+    if not (folder / _DOCKERFILE).is_file():
+        raise InputError(
+            f"{folder} has no {_DOCKERFILE}; go to a checkout of inferfleet, or name an image with --image"
+        )
+    return folder.resolve()
 
 
 def draw(path: Path) -> bytes:
