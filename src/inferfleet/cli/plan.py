@@ -44,16 +44,18 @@ def plan(
 
 def _offline(path: Path, svg: Path | None, *, as_json: bool) -> int:
     from inferfleet.config.fleet import read_fleet
-    from inferfleet.deploy.plan import rollout, text
+    from inferfleet.deploy.plan import rollout, text, ways
+    from inferfleet.deploy.reach import reach
     from inferfleet.deploy.resolve import resolve
 
     resolved = resolve(read_fleet(path))
     rollouts = rollout.plan_fleet(resolved)
+    ways_out = ways.lines(resolved.file.network, reach(resolved, path.parent))
     _draw(resolved, rollouts, svg)
     if as_json:
         print_json([{**asdict(item), "peak_tasks": item.peak_tasks} for item in rollouts])
     else:
-        print(text.render(resolved, rollouts))
+        print(text.render(resolved, rollouts, ways_out))
     return 1 if any(item.problem for item in rollouts) else 0
 
 

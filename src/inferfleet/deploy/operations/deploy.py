@@ -28,6 +28,8 @@ from inferfleet.deploy.operations.service import read_services
 from inferfleet.deploy.operations.stacks import Action
 from inferfleet.deploy.operations.teller import Teller
 from inferfleet.deploy.operations.verdict import Verdict, exit_code
+from inferfleet.deploy.plan import ways
+from inferfleet.deploy.reach import reach
 from inferfleet.deploy.resolve import ResolvedFleet
 from inferfleet.errors import InputError, OutsideError
 
@@ -140,6 +142,7 @@ def prepare(job: Job, teller: Teller, *, build: bool = True) -> Prepared:
         images=tuple(_image_plans(job, built, uris)),
         stacks=planned, rollouts=begun, substitutions=job.substitutions,
         problems=problems + lost_traffic(job.account, planned),
+        ways_out=ways.lines(job.fleet.file.network, reach(job.fleet, job.folder)),
     )  # fmt: skip
     return Prepared(plan, built, uris)
 

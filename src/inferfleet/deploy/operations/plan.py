@@ -80,6 +80,7 @@ class Plan:
         rollouts: The services whose tasks are replaced.
         substitutions: What the local cloud plays otherwise.
         problems: Why it cannot end well.
+        ways_out: How tasks reach what they need, in lines.
     """
 
     fleet: str
@@ -92,6 +93,7 @@ class Plan:
     rollouts: tuple[Rollout, ...]
     substitutions: tuple[Substitution, ...] = ()
     problems: tuple[str, ...] = ()
+    ways_out: tuple[str, ...] = ()
 
     @property
     def changes_nothing(self) -> bool:

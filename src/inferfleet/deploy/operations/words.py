@@ -47,6 +47,8 @@ def plan(planned: Plan) -> str:
         ["  + CDKToolkit: the CDK's own bucket and roles, once for an account and region"] if planned.bootstrap else []
     )
     blocks.append("\n".join(["Stacks", *begin, *(line for item in planned.stacks for line in _stack(item))]))
+    if planned.ways_out:
+        blocks.append("\n".join(["Ways out of the private subnets", *(f"  {line}" for line in planned.ways_out)]))
     blocks += [text.rollout(item) for item in planned.rollouts]
     if planned.losses:
         blocks.append(

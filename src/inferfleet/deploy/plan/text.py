@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from inferfleet.deploy.plan.rollout import IMAGE_PULL_SECONDS, INSTANCE_START_SECONDS, Rollout
 from inferfleet.deploy.resolve import ResolvedFleet, ResolvedService, tasks_per_instance
 
 _MINUTE = 60
 
 
-def render(fleet: ResolvedFleet, rollouts: list[Rollout]) -> str:
-    """Returns the plan of a fleet."""
-    blocks = [_picture(fleet), *(rollout(item) for item in rollouts)]
+def render(fleet: ResolvedFleet, rollouts: list[Rollout], ways_out: Sequence[str] = ()) -> str:
+    """Returns the plan of a fleet.
+
+    Args:
+        fleet: The fleet.
+        rollouts: Its rollouts.
+        ways_out: Lines that say how tasks reach what they need.
+    """
+    blocks = [_picture(fleet), *(["\n".join(ways_out)] if ways_out else []), *(rollout(item) for item in rollouts)]
     assumed = (
         f"Counted with {INSTANCE_START_SECONDS} s for an instance to join, and for an image "
         f"{IMAGE_PULL_SECONDS['gpu']} s (GPU) or {IMAGE_PULL_SECONDS['cpu']} s; AWS promises neither."
@@ -20,7 +28,7 @@ def render(fleet: ResolvedFleet, rollouts: list[Rollout]) -> str:
 
 def _picture(fleet: ResolvedFleet) -> str:
     network = fleet.file.network
-    where = network.vpc or f"a new VPC {network.cidr}, {network.zones} zones, NAT: {network.nat}"
+    where = network.vpc or f"a new VPC {network.cidr}, {network.zones} zones"
     lines = [f"{fleet.file.name} in {fleet.region}, cluster {fleet.cluster}, {where}"]
     for number, service in enumerate(fleet.services, start=1):
         last = number == len(fleet.services)
