@@ -69,7 +69,12 @@ class Service(ResourceType):
         properties.pop("ForceNewDeployment", None)
         renamed = {"PlacementStrategies": "placementStrategy"}
         made = client.create_service(**shapes.parameters(client, "CreateService", properties, renamed))["service"]
-        _wait_for_deployment(client, made["clusterArn"], made["serviceArn"])
+        try:
+            _wait_for_deployment(client, made["clusterArn"], made["serviceArn"])
+        except ValueError:
+            # MiniStack rolls back what was made before this one; this one is there already, too.
+            self.delete(made["serviceArn"], wanted.properties, wanted.client)
+            raise
         return _service(made)
 
     def update(self, there: str, wanted: Wanted, before: Mapping[str, Any]) -> Made:
