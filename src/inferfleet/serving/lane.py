@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from inferfleet.config.serve import QueueConfig, ServedModel
 from inferfleet.errors import InferfleetError
+from inferfleet.serving import background
 from inferfleet.serving.answers import PictureAnswer
 from inferfleet.serving.forecast import BatchTime, Capacity, predict
 from inferfleet.serving.metrics import LaneMetrics
@@ -52,7 +53,7 @@ class Lane:
             InferfleetError: The model does not run.
         """
         try:
-            for pictures, seconds in await asyncio.to_thread(self._workers.start):
+            for pictures, seconds in await background.run(self._workers.start):
                 self._device.note(pictures, seconds)
         except InferfleetError:
             raise

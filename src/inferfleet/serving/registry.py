@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 import structlog
 
+from inferfleet import garbage
 from inferfleet.config.serve import LimitsConfig, QueueConfig, ServedModel, ServeFile
 from inferfleet.errors import InferfleetError, InputError
+from inferfleet.serving import background
 from inferfleet.serving.lane import Lane
 from inferfleet.serving.metrics import LaneState, Metrics
 from inferfleet.serving.problems import Problem
@@ -74,6 +76,7 @@ class Registry:
         """
         for name in self._models:
             self._lanes[name] = await self._build(name)
+        garbage.settle()
 
     async def reload(self, name: str) -> str:
         """Loads a model again beside the one that serves, then swaps.
@@ -122,7 +125,7 @@ class Registry:
     async def _build(self, name: str) -> Lane:
         config = self._models[name]
         try:
-            servable = await asyncio.to_thread(self._loader, config, self._limits)
+            servable = await background.run(lambda: self._loader(config, self._limits))
         except InferfleetError:
             raise
         except Exception as error:  # a broken file can make the libraries below raise anything
@@ -133,6 +136,11 @@ class Registry:
         return lane
 
     def _retire(self, lane: Lane) -> None:
-        task = asyncio.create_task(lane.stop())
+        task = asyncio.create_task(_end(lane))
         self._retired.add(task)
         task.add_done_callback(self._retired.discard)
+
+
+async def _end(lane: Lane) -> None:
+    await lane.stop()
+    garbage.settle()

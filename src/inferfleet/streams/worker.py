@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from inferfleet import __version__
+from inferfleet import __version__, garbage
 from inferfleet.config.cameras import Camera, CamerasFile
 from inferfleet.streams.analysis import ModelInfo
 from inferfleet.streams.delivery import Delivery, Snapshots, Spool, open_sinks
@@ -136,6 +136,7 @@ class Worker:
                     "sinks and spool change only when the worker is started anew; cameras and models have changed"
                 )
             self._config = config
+            garbage.settle()
             return changed
 
     def stop(self) -> int:
