@@ -13,7 +13,7 @@ from inferfleet.deploy.reach import reach
 from inferfleet.deploy.resolve import ResolvedFleet
 from inferfleet.deploy.stacks.cluster import ClusterStack
 from inferfleet.deploy.stacks.network import FleetNetwork, NetworkStack
-from inferfleet.deploy.stacks.observability import ObservabilityStack, add_service_alarms
+from inferfleet.deploy.stacks.observability import ObservabilityStack, add_service_alarms, is_watched
 from inferfleet.deploy.stacks.registry import RegistryStack
 from inferfleet.deploy.stacks.service import ServiceStack
 from inferfleet.errors import InputError
@@ -61,7 +61,8 @@ def add_fleet(
 
         stacks.append(KubernetesStack(scope, fleet=fleet, network=network, images=uris, folder=folder))
     alarms = [name for stack in stacks if isinstance(stack, ServiceStack) for name in stack.alarm_names]
-    stacks.append(ObservabilityStack(scope, fleet=fleet, folder=folder, service_alarms=alarms))
+    if is_watched(fleet):
+        stacks.append(ObservabilityStack(scope, fleet=fleet, folder=folder, service_alarms=alarms))
     return stacks
 
 

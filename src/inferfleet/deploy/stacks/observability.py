@@ -33,6 +33,14 @@ def topic_name(fleet: ResolvedFleet) -> str:
     return topic.rpartition(":")[2] if topic else f"{fleet.file.name}-alerts"
 
 
+def is_watched(fleet: ResolvedFleet) -> bool:
+    """Whether there is anything that watches over a fleet, beside the alarms in the stacks of its services."""
+    file = fleet.file
+    has_topic = file.alerts.topic is not None and file.alerts.topic.startswith("arn:")
+    has_instances = any(item.kind != "fargate" for item in file.capacity.values())
+    return not has_topic or bool(file.alerts.emails or file.dashboards or file.budget or has_instances)
+
+
 def topic_of(scope: Construct, id: str, fleet: ResolvedFleet) -> sns.ITopic:
     """Returns the topic of a fleet's alerts by its name, without a tie to the stack that it is in."""
     given = fleet.file.alerts.topic
@@ -208,6 +216,7 @@ def add_service_alarms(stack: ServiceStack, fleet: ResolvedFleet, folder: Path |
         service=service.spec,
         actions=[actions.SnsAction(topic_of(stack, "AlertTopic", fleet))],
         log_group=service.log_group,
+        errors=service.rollback,
         balancer=_balancer_metrics(service.balancer) if service.balancer is not None else None,
         video_streams=dashboard.video_streams(config) if isinstance(config, CamerasFile) else (),
     )

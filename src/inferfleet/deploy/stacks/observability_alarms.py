@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cw
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -21,18 +22,23 @@ from inferfleet.deploy.stacks.observability_metrics import (
     service_metric,
     video,
 )
+from inferfleet.deploy.stacks.rollback import SHARE_PERCENT, RollbackAlarm, failing_share
 
 ERRORS = "Errors"
 CAMERA_TROUBLES = "CameraTroubles"
 SINK_FAILURES = "SinkFailures"
+SINK_RECOVERIES = "SinkRecoveries"
 
 CAMERA_EVENTS = ("camera reconnecting", "camera stalled", "camera failed")
 """What the worker logs when a camera gives no frames."""
 
-SINK_EVENT = "sink failed; trying again"
-"""What the worker logs when a sink takes nothing."""
+STREAM_EVENT = "stream reading failed, trying again"
+"""What the reader of a Kinesis video stream logs each time; it names the stream, not the camera."""
 
-_SHARE_PERCENT = 5
+SINK_EVENTS = ("sink failed; trying again", "sink works again")
+"""What the worker logs when a sink begins to take nothing, and when it takes events again."""
+
+_SINK_MINUTES = 15
 _FEW_REQUESTS = 20
 _LATE_MILLISECONDS = 60_000
 _FULL_PERCENT = 90
@@ -47,12 +53,12 @@ class BalancerMetrics:
     """
 
     def __init__(self, load_balancer: str, target_groups: Sequence[str]) -> None:
-        self._load_balancer = load_balancer
+        self.load_balancer = load_balancer
         self._target_groups = tuple(target_groups)
 
     def sum(self, name: str) -> cw.Metric:
         """Returns a count of the whole load balancer over five minutes."""
-        dimensions = {"LoadBalancer": self._load_balancer}
+        dimensions = {"LoadBalancer": self.load_balancer}
         return cw.Metric(
             namespace="AWS/ApplicationELB",
             metric_name=name,
@@ -67,7 +73,7 @@ class BalancerMetrics:
             f"group{number}": cw.Metric(
                 namespace="AWS/ApplicationELB",
                 metric_name=name,
-                dimensions_map={"LoadBalancer": self._load_balancer, "TargetGroup": group},
+                dimensions_map={"LoadBalancer": self.load_balancer, "TargetGroup": group},
                 statistic=statistic,
                 period=MINUTE,
             )
@@ -88,6 +94,7 @@ class ServiceAlarms(Construct):
         actions: What is done when one goes off, and when it is over.
         log_group: The service's log group, for what is counted from its log.
         balancer: Its load balancer, where it has one.
+        errors: The alarm that takes its deployments back, where there is one: it sees failing requests already.
         video_streams: The Kinesis video streams that it reads with GetMedia.
 
     Attributes:
@@ -97,6 +104,7 @@ class ServiceAlarms(Construct):
     def __init__(
         self, scope: Construct, id: str, *, fleet: ResolvedFleet, service: ResolvedService,
         actions: Sequence[cw.IAlarmAction], log_group: logs.ILogGroup, balancer: BalancerMetrics | None = None,
+        errors: RollbackAlarm | None = None,
         video_streams: Sequence[str] = (),
     ) -> None:  # fmt: skip
         super().__init__(scope, id)
@@ -106,7 +114,7 @@ class ServiceAlarms(Construct):
         self.names: list[str] = []
         self._tasks()
         if balancer is not None:
-            self._requests(balancer)
+            self._requests(balancer, errors)
         if service.spec.kind != "container":
             # A container's log is its own affair; ours is JSON with a level.
             self._log(log_group)
@@ -115,7 +123,7 @@ class ServiceAlarms(Construct):
 
     def _alarm(
         self, name: str, metric: cw.IMetric, *, above: float, minutes: int, missing: cw.TreatMissingData, says: str,
-        below: bool = False, period_minutes: int = 1,
+        below: bool = False, period_minutes: int = 1, tells_end: bool = True,
     ) -> None:  # fmt: skip
         comparison = cw.ComparisonOperator
         periods = minutes // period_minutes
@@ -132,9 +140,13 @@ class ServiceAlarms(Construct):
             datapoints_to_alarm=periods,
             treat_missing_data=missing,
         )
+        self._tell(alarm, full_name, tells_end=tells_end)
+
+    def _tell(self, alarm: cw.Alarm, name: str, *, tells_end: bool = True) -> None:
         alarm.add_alarm_action(*self._actions)
-        alarm.add_ok_action(*self._actions)
-        self.names.append(full_name)
+        if tells_end:
+            alarm.add_ok_action(*self._actions)
+        self.names.append(name)
 
     def _tasks(self) -> None:
         key = self._service.key
@@ -161,23 +173,21 @@ class ServiceAlarms(Construct):
             says=f"{key}: a task uses more than {_FULL_PERCENT} % of its memory; at 100 % it is killed.",
         )
 
-    def _requests(self, balancer: BalancerMetrics) -> None:
+    def _requests(self, balancer: BalancerMetrics, errors: RollbackAlarm | None) -> None:
         key = self._service.key
-        metrics: dict[str, cw.IMetric] = {
-            "requests": balancer.sum("RequestCount"),
-            "failed": balancer.sum("HTTPCode_Target_5XX_Count"),
-        }
-        share = f"IF(requests > {_FEW_REQUESTS}, 100 * FILL(failed, 0) / requests, 0)"
         quiet = cw.TreatMissingData.NOT_BREACHING
-        self._alarm(
-            "errors",
-            cw.MathExpression(expression=share, using_metrics=metrics, period=FIVE_MINUTES, label="errors in percent"),
-            above=_SHARE_PERCENT,
-            minutes=10,
-            period_minutes=5,
-            missing=quiet,
-            says=f"{key}: more than {_SHARE_PERCENT} % of requests end in an error of the service.",
-        )
+        if errors is None:
+            self._alarm(
+                "errors",
+                failing_share(balancer.load_balancer, FIVE_MINUTES),
+                above=SHARE_PERCENT,
+                minutes=10,
+                period_minutes=5,
+                missing=quiet,
+                says=f"{key}: more than {SHARE_PERCENT} % of requests end in an error of the service.",
+            )
+        else:
+            self._tell(errors.alarm, errors.name)
         self._alarm(
             "unanswered",
             balancer.sum("HTTPCode_ELB_5XX_Count"),
@@ -207,10 +217,7 @@ class ServiceAlarms(Construct):
 
     def _log(self, group: logs.ILogGroup) -> None:
         key = self._service.key
-        is_error = logs.FilterPattern.any(
-            *(logs.FilterPattern.string_value("$.level", "=", level) for level in ("error", "critical"))
-        )
-        self._count(ERRORS, group, is_error)
+        self._count(ERRORS, group, _any("$.level", "error", "critical"))
         self._alarm(
             "log-errors",
             log_metric(self._fleet, self._service, ERRORS),
@@ -224,13 +231,11 @@ class ServiceAlarms(Construct):
             self._cameras(group)
 
     def _cameras(self, group: logs.ILogGroup) -> None:
-        in_trouble = logs.FilterPattern.any(
-            *(logs.FilterPattern.string_value("$.event", "=", event) for event in CAMERA_EVENTS)
-        )
-        sink_failed = logs.FilterPattern.string_value("$.event", "=", SINK_EVENT)
-        self._count(CAMERA_TROUBLES, group, in_trouble)
-        self._count(f"{CAMERA_TROUBLES}ByCamera", group, in_trouble, {"Camera": "$.camera"})
-        self._count(SINK_FAILURES, group, sink_failed)
+        self._count(CAMERA_TROUBLES, group, _events(*CAMERA_EVENTS, STREAM_EVENT))
+        self._count(f"{CAMERA_TROUBLES}ByCamera", group, _events(*CAMERA_EVENTS), {"Camera": "$.camera"})
+        failed, works = SINK_EVENTS
+        self._count(SINK_FAILURES, group, _events(failed))
+        self._count(SINK_RECOVERIES, group, _events(works))
         self._alarm(
             "cameras",
             log_metric(self._fleet, self._service, CAMERA_TROUBLES),
@@ -240,14 +245,26 @@ class ServiceAlarms(Construct):
             missing=cw.TreatMissingData.NOT_BREACHING,
             says=f"{self._service.key}: a camera has given no frames for 15 minutes; `/status` and the log name it.",
         )
+        self._sinks()
+
+    def _sinks(self) -> None:
+        """A sink's failure is logged when it begins, so the alarm cannot tell when it is over."""
+        period = cdk.Duration.minutes(_SINK_MINUTES)
+        metrics: dict[str, cw.IMetric] = {
+            "failed": log_metric(self._fleet, self._service, SINK_FAILURES).with_(period=period),
+            "works": log_metric(self._fleet, self._service, SINK_RECOVERIES).with_(period=period),
+        }
         self._alarm(
             "sinks",
-            log_metric(self._fleet, self._service, SINK_FAILURES),
+            cw.MathExpression(
+                expression="IF(failed > works, 1, 0)", using_metrics=metrics, period=period, label="down"
+            ),
             above=0,
-            minutes=15,
-            period_minutes=5,
+            minutes=_SINK_MINUTES,
+            period_minutes=_SINK_MINUTES,
             missing=cw.TreatMissingData.NOT_BREACHING,
-            says=f"{self._service.key}: a sink has taken no events for 15 minutes; they wait in the spool.",
+            says=f"{self._service.key}: a sink takes no events; they wait in the spool until it works again.",
+            tells_end=False,
         )
 
     def _count(
@@ -275,3 +292,11 @@ class ServiceAlarms(Construct):
             missing=cw.TreatMissingData.BREACHING,
             says=f"{stream}: nobody reads this stream, or a minute behind the present, for 15 minutes.",
         )
+
+
+def _events(*events: str) -> logs.IFilterPattern:
+    return _any("$.event", *events)
+
+
+def _any(field: str, *values: str) -> logs.IFilterPattern:
+    return logs.FilterPattern.any(*(logs.FilterPattern.string_value(field, "=", value) for value in values))

@@ -16,6 +16,7 @@ from inferfleet.deploy.stacks.observability_metrics import (
     FIVE_MINUTES,
     INSIGHTS,
     MINUTE,
+    labelled,
     log_metric,
     log_namespace,
     provider_reservation,
@@ -84,9 +85,11 @@ def _head(fleet: ResolvedFleet, alarms: Sequence[cw.IAlarm]) -> Row:
 
 def _fleet(fleet: ResolvedFleet, services: Sequence[ResolvedService]) -> Row:
     def each(name: str, namespace: str = INSIGHTS, statistic: str = "Average") -> list[cw.IMetric]:
-        return [service_metric(fleet, item, name, namespace=namespace, statistic=statistic) for item in services]
+        found = [service_metric(fleet, item, name, namespace=namespace, statistic=statistic) for item in services]
+        return [labelled(metric, item.key) for metric, item in zip(found, services, strict=True)]
 
-    errors = [log_metric(fleet, item, ERRORS) for item in services if item.spec.kind != "container"]
+    logging = [item for item in services if item.spec.kind != "container"]
+    errors = [labelled(log_metric(fleet, item, ERRORS), item.key) for item in logging]
     return _graphs(
         ("Tasks that run", each("RunningTaskCount")),
         ("CPU, % of what was asked for", each("CPUUtilization", "AWS/ECS")),
@@ -98,7 +101,8 @@ def _fleet(fleet: ResolvedFleet, services: Sequence[ResolvedService]) -> Row:
 def _capacity(fleet: ResolvedFleet) -> Iterator[Row]:
     names = [name for name, item in fleet.file.capacity.items() if item.kind != "fargate"]
     if names:
-        full = [provider_reservation(fleet, capacity_provider(fleet.file.name, name)) for name in names]
+        providers = {name: capacity_provider(fleet.file.name, name) for name in names}
+        full = [labelled(provider_reservation(fleet, provider), name) for name, provider in providers.items()]
         cluster = {"ClusterName": fleet.cluster}
         count = cw.Metric(
             namespace=INSIGHTS, metric_name="ContainerInstanceCount", dimensions_map=cluster, period=MINUTE
@@ -135,10 +139,10 @@ def _cameras(fleet: ResolvedFleet, service: ResolvedService, config: CamerasFile
         period=FIVE_MINUTES,
     )
     yield _graphs(
-        ("Behind the camera, ms", [video(stream, "GetMedia.MillisBehindNow", "Maximum") for stream in streams]),
-        ("Bytes a minute from cameras", [video(stream, "PutMedia.IncomingBytes", "Sum") for stream in streams]),
+        ("Behind the camera, ms", _videos(streams, "GetMedia.MillisBehindNow", "Maximum")),
+        ("Bytes a minute from cameras", _videos(streams, "PutMedia.IncomingBytes", "Sum")),
         ("Troubles by camera", [down]),
-        ("Sink failures", [log_metric(fleet, service, SINK_FAILURES)]),
+        ("Sink failures", [labelled(log_metric(fleet, service, SINK_FAILURES), service.key)]),
     )
     sinks = [sink.settings for sink in config.sinks]
     written: list[cw.IMetric] = []
@@ -154,6 +158,10 @@ def _cameras(fleet: ResolvedFleet, service: ResolvedService, config: CamerasFile
             refused.append(_count("AWS/DynamoDB", "WriteThrottleEvents", table))
     if written:
         yield _graphs(("Events stored a minute", written), ("Refused for lack of capacity", refused))
+
+
+def _videos(streams: Sequence[str], name: str, statistic: str) -> list[cw.IMetric]:
+    return [labelled(video(stream, name, statistic), stream) for stream in streams]
 
 
 def _count(namespace: str, name: str, dimensions: dict[str, str]) -> cw.Metric:
@@ -192,7 +200,7 @@ def _cost(fleet: ResolvedFleet, services: Sequence[ResolvedService], configurati
     return _graphs(
         ("Load balancer capacity units", [search(_BALANCER, "ConsumedLCUs", name, "Sum") for name in balancers]),
         ("Bytes through NAT gateways of this region", [through_nat] if _has_nat(fleet) else []),
-        ("Bytes read from video streams", [video(stream, "GetMedia.OutgoingBytes", "Sum") for stream in streams]),
+        ("Bytes read from video streams", _videos(streams, "GetMedia.OutgoingBytes", "Sum")),
         ("Bytes logged", logged),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -149,13 +149,13 @@ class Templates:
         return found
 
 
-def _synthesise(text: str, folder: Path, images: dict[str, str]) -> Templates:
+def _synthesise(text: str, folder: Path, images: dict[str, str], cameras: str = CAMERAS) -> Templates:
     pytest.importorskip("aws_cdk", reason="needs the CDK; `pip install inferfleet[cdk]`, and Node.js")
     from inferfleet.config.fleet import FleetFile
     from inferfleet.deploy.resolve import resolve
     from inferfleet.deploy.stacks.synth import synthesise
 
-    (folder / "cameras.yaml").write_text(CAMERAS)
+    (folder / "cameras.yaml").write_text(cameras)
     fleet = resolve(FleetFile.model_validate(yaml.safe_load(text)))
     assembly = synthesise(fleet, folder, images=images)
     return Templates(
@@ -163,6 +163,12 @@ def _synthesise(text: str, folder: Path, images: dict[str, str]) -> Templates:
         {stack.name: json.loads(stack.template.read_text()) for stack in assembly.stacks},
         {stack.name: stack.depends_on for stack in assembly.stacks},
     )
+
+
+@pytest.fixture(scope="session")
+def synthesise(tmp_path_factory) -> Callable[[str, str], Templates]:
+    """Makes the templates of any fleet, given as the texts of its fleet.yaml and cameras.yaml."""
+    return lambda text, cameras: _synthesise(text, tmp_path_factory.mktemp("fleet"), {}, cameras)
 
 
 @pytest.fixture(scope="session")
