@@ -88,8 +88,9 @@ class World:
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         # Health checks every second are below what boto3 lets through, though not below what tests have time for.
         lenient = Config(parameter_validation=False)
-        self.ecs, self.elb, self.logs, self.cloudwatch = (
-            boto3.client(name, **options, **keys, config=lenient) for name in ("ecs", "elbv2", "logs", "cloudwatch")
+        names = ("ecs", "elbv2", "logs", "cloudwatch", "events", "sqs")
+        self.ecs, self.elb, self.logs, self.cloudwatch, self.events, self.sqs = (
+            boto3.client(name, **options, **keys, config=lenient) for name in names
         )
         self.services: list[str] = []
         self.ecs.create_cluster(clusterName="fleet")

@@ -184,6 +184,12 @@ def test_an_alarm_while_it_bakes_gives_the_traffic_back():
     assert game.weights[-1] == 0
 
 
+def test_an_alarm_that_had_gone_off_before_the_deployment_does_not_fail_it():
+    game = play(2)
+    game.deploy("v2", "v1", Rules(alarms=("errors",), alarm_rollback=True))
+    assert game.decided(firing=("errors",)).status is Status.SUCCESSFUL
+
+
 def test_without_a_breaker_a_sick_revision_is_tried_less_and_less_often():
     game = play(1, sick=("v2",))
     game.deploy("v2", "v1", Rules())

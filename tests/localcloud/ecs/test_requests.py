@@ -71,6 +71,13 @@ def test_a_container_definition_becomes_what_the_engine_is_told():
     assert (found["read_only"], found["user"], found["entrypoint"]) == (True, "1000", ["python"])
 
 
+def test_gpus_are_asked_for_where_the_engine_has_them():
+    definition = {"name": "web", "resourceRequirements": [{"type": "GPU", "value": "2"}]}
+    (request,) = launch.options(definition, {}, {}, [], has_gpus=True)["device_requests"]
+    assert (request["Count"], request["Capabilities"]) == (2, [["gpu"]])
+    assert "device_requests" not in launch.options(definition, {}, {}, [])
+
+
 def test_the_health_check_of_an_image_is_not_looked_at():
     assert launch.health_check({"name": "web"}) == {"test": ["NONE"]}
 

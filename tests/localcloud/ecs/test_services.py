@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -122,6 +123,54 @@ def test_a_deployment_that_a_person_stops_rolls_back(world):
     decided = world.settled(service)
     assert decided["status"] == "ROLLBACK_SUCCESSFUL"
     assert "a user stopped it" in decided["rollback"]["reason"]
+
+
+def test_an_alarm_fails_a_deployment(world):
+    name = f"errors-{uuid.uuid4().hex[:8]}"
+    world.cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        Namespace="Test",
+        MetricName="Errors",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    alarms = {"alarmNames": [name], "enable": True, "rollback": True}
+    service = world.create(world.define(world.container("v1")), alarms=alarms, bakeTimeInMinutes=60)
+    world.settled(service)
+    world.update(service, taskDefinition=world.define(world.container("v2")))
+    world.wait(lambda: world.deployment(service).get("lifecycleStage") == "BAKE_TIME")
+    world.cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
+    decided = world.settled(service)
+    assert decided["status"] == "ROLLBACK_SUCCESSFUL"
+    assert decided["alarms"] == {"status": "TRIGGERED", "alarmNames": [name], "triggeredAlarmNames": [name]}
+
+
+def test_eventbridge_is_told_of_tasks_and_deployments(world):
+    name = f"ecs-{uuid.uuid4().hex[:8]}"
+    queue = world.sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = world.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    world.events.put_rule(Name=name, EventPattern=json.dumps({"source": ["aws.ecs"]}))
+    world.events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
+    service = world.create(world.define(world.container()))
+    told: set[tuple[str, str]] = set()
+
+    def is_told():
+        for message in world.sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            event = json.loads(message["Body"])
+            if service in str(event):
+                told.add((event["detail-type"], event["detail"].get("lastStatus") or event["detail"]["eventName"]))
+        return told >= {
+            ("ECS Task State Change", "RUNNING"),
+            ("ECS Deployment State Change", "SERVICE_DEPLOYMENT_IN_PROGRESS"),
+            ("ECS Deployment State Change", "SERVICE_DEPLOYMENT_COMPLETED"),
+        }
+
+    world.wait(is_told)
+    world.events.remove_targets(Rule=name, Ids=["queue"])
+    world.events.delete_rule(Name=name)
 
 
 def test_the_desired_count_is_followed_and_deletion_leaves_nothing(world):

@@ -110,10 +110,14 @@ def _watched(service: Service, now: float, firing: Sequence[str]) -> Deployment:
     deployment, rules = service.deployment, service.deployment.rules
     if not deployment.is_forward or deployment.stage is Stage.CLEAN_UP:
         return deployment
+    if deployment.status is Status.PENDING:
+        # A deployment may be what mends the cause of an alarm.
+        deployment = replace(deployment, ignored=tuple(sorted(set(firing) & set(rules.alarms))))
     breaker = rules.breaker
     if breaker.enabled and deployment.failures >= breaker.threshold(service.desired):
         return stopped(deployment, now, turn_back=breaker.rollback, cause="the circuit breaker threshold was exceeded")
-    if fired := sorted(set(firing) & set(rules.alarms)):
+    if fired := tuple(sorted(set(firing) & set(rules.alarms) - set(deployment.ignored))):
+        deployment = replace(deployment, fired=fired)
         cause = f"the alarm {', '.join(fired)} went off"
         return stopped(deployment, now, turn_back=rules.alarm_rollback, cause=cause)
     return deployment

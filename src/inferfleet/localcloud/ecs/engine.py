@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from inferfleet.localcloud.processes import Process
@@ -85,6 +86,11 @@ class Engine:
             settings = self.required.networks.get("bridge").attrs["IPAM"]["Config"][0]
             self._gateway = settings.get("Gateway") or settings["Subnet"].rsplit(".", 1)[0] + ".1"
         return self._gateway
+
+    @cached_property
+    def has_gpus(self) -> bool:
+        """Whether NVIDIA's container runtime is there."""
+        return "nvidia" in (self.required.info().get("Runtimes") or {})
 
     def image(self, reference: str) -> tuple[str, str | None]:
         """Id and registry digest of an image, which is pulled if it is not here.

@@ -14,7 +14,9 @@ _HEALTH_DEFAULTS = {"interval": 30, "timeout": 5, "retries": 3, "startPeriod": 0
 """ECS's own (API reference, HealthCheck)."""
 
 
-def options(definition: Json, task: Json, environment: Mapping[str, str], volumes: Sequence[str]) -> Json:
+def options(
+    definition: Json, task: Json, environment: Mapping[str, str], volumes: Sequence[str], *, has_gpus: bool = False
+) -> Json:
     """Arguments of docker-py's `containers.create`, without name, labels and network.
 
     Args:
@@ -22,6 +24,7 @@ def options(definition: Json, task: Json, environment: Mapping[str, str], volume
         task: The task definition.
         environment: Variables of the container.
         volumes: Bind strings, as `binds` makes them.
+        has_gpus: Whether the engine can lend GPUs; without, a container that wants some goes without.
     """
     linux = definition.get("linuxParameters") or {}
     capabilities = linux.get("capabilities") or {}
@@ -46,9 +49,19 @@ def options(definition: Json, task: Json, environment: Mapping[str, str], volume
         "healthcheck": health_check(definition),
         **_memory(definition, task),
     }
+    if has_gpus and (count := gpus(definition)):
+        from docker.types import DeviceRequest
+
+        found["device_requests"] = [DeviceRequest(count=count, capabilities=[["gpu"]])]
     if shared := linux.get("sharedMemorySize"):
         found["shm_size"] = int(shared) * _MEBIBYTE
     return {key: value for key, value in found.items() if value is not None}
+
+
+def gpus(definition: Json) -> int:
+    """How many GPUs a container wants."""
+    wanted = definition.get("resourceRequirements") or []
+    return sum(int(entry["value"]) for entry in wanted if entry.get("type") == "GPU")
 
 
 def health_check(definition: Json) -> Json:

@@ -174,6 +174,8 @@ class Deployment:
         weight: Share of the production traffic, in percent, that goes to the target.
         test_weight: The same of the test traffic.
         failures: Tasks of the target that failed.
+        ignored: Alarms that had gone off before it began, which it does not look at.
+        fired: Alarms that ended it.
         started: When it began.
         updated: When anything of it changed.
         finished: When it came to its end.
@@ -193,6 +195,8 @@ class Deployment:
     weight: float = 0.0
     test_weight: float = 0.0
     failures: int = 0
+    ignored: tuple[str, ...] = ()
+    fired: tuple[str, ...] = ()
     started: float | None = None
     updated: float | None = None
     finished: float | None = None

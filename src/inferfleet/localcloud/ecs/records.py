@@ -134,9 +134,9 @@ def service_deployment(kept: Kept, deployment: Deployment, tasks: list[Json]) ->
             "threshold": threshold,
         },
         "alarms": {
-            "status": watching if rules.alarms else "DISABLED",
+            "status": ("TRIGGERED" if deployment.fired else watching) if rules.alarms else "DISABLED",
             "alarmNames": list(rules.alarms),
-            "triggeredAlarmNames": [],
+            "triggeredAlarmNames": list(deployment.fired),
         },
         "rollback": deployment.rollback
         and {

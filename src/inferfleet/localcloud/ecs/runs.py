@@ -164,7 +164,7 @@ class Runs:
         binds = launch.binds(definition, container, f"ecs-{task_id}")
         run.volumes |= {source for source in (bind.split(":")[0] for bind in binds) if source.startswith("ecs-")}
         options = {
-            **launch.options(container, definition, variables, binds),
+            **launch.options(container, definition, variables, binds, has_gpus=self._engine.has_gpus),
             **self._network(run, definition),
             "name": f"ecs-{definition['family']}-{name}-{task_id[:8]}",
             "labels": {
