@@ -164,7 +164,10 @@ def carry_out(job: Job, prepared: Prepared, teller: Teller, *, timeout: float) -
     follower = Follower(Account(job.account.region), job.fleet.cluster, job.services, teller.progress, began)
     if not prepared.plan.changes_nothing:
         _clear_the_way(job, prepared, teller)
-        names = [*synthesise(job, _push(job, prepared, teller))]
+        names = [item.name for item in prepared.plan.stacks if item.action is not Action.NOTHING]
+        pushed = _push(job, prepared, teller)
+        if pushed != prepared.uris:
+            synthesise(job, pushed)
         teller.step("deploying the stacks")
         try:
             with Watch(follower):

@@ -20,7 +20,7 @@ from inferfleet.deploy.operations.service import (
 from inferfleet.deploy.operations.verdict import BAD, DECIDED, Cause, Outcome, Verdict, outcome_of, reason_of
 
 POLL_SECONDS = 5.0
-LOCAL_POLL_SECONDS = 0.5
+LOCAL_POLL_SECONDS = 1.0
 _CLOCKS_DIFFER = timedelta(seconds=5)
 
 
