@@ -1,4 +1,4 @@
-"""A small RTSP server: one H.264 or H.265 clip, over TCP interleaved, with authentication and faults.
+"""A small RTSP server: one H.264 or H.265 clip, over TCP interleaved or UDP, also by TLS, with logins and faults.
 
 Written from RFC 2326 (RTSP), RFC 6184 and RFC 7798 (payloads), RFC 3550 (RTP and RTCP), RFC 2617 (Digest).
 """
@@ -11,13 +11,14 @@ import os
 import re
 import socket
 import socketserver
+import ssl
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 from tests.media.clips import Clip, packets
 from tests.media.faults import Fault
@@ -56,6 +57,8 @@ class RtspServer:
         realtime: Sends at the clip's own rate; otherwise as fast as it is read.
         connections: How many were accepted.
         port: Where it listens; 0 chooses one.
+        tls: What it encrypts with (`rtsps`); nothing is encrypted when None.
+        transports: What each SETUP asked for.
     """
 
     clip: Clip | list[Clip]
@@ -67,6 +70,8 @@ class RtspServer:
     silent: bool = False
     realtime: bool = True
     port: int = 0
+    tls: ssl.SSLContext | None = None
+    transports: list[str] = field(default_factory=list)
     connections: int = 0
     connected: threading.Event = field(default_factory=threading.Event)
     closing: threading.Event = field(default_factory=threading.Event)
@@ -79,6 +84,10 @@ class RtspServer:
         open_sockets = self._sockets
 
         class Handler(socketserver.BaseRequestHandler):
+            def setup(self) -> None:
+                if outer.tls is not None:
+                    self.request = outer.tls.wrap_socket(self.request, server_side=True)
+
             def handle(self) -> None:
                 number, outer.connections = outer.connections, outer.connections + 1
                 open_sockets.append(self.request)
@@ -98,6 +107,9 @@ class RtspServer:
             allow_reuse_address = True
             block_on_close = False
 
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                """A client that does not trust the certificate hangs up."""
+
         self._server = Server(("127.0.0.1", self.port), Handler)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -116,7 +128,7 @@ class RtspServer:
     @property
     def url(self) -> str:
         """Where the clip is."""
-        return f"rtsp://127.0.0.1:{self.port}/live"
+        return f"rtsp{'s' if self.tls else ''}://127.0.0.1:{self.port}/live"
 
 
 @dataclass(frozen=True)
@@ -174,6 +186,7 @@ class _Session:
         self._track = track
         self._lock = threading.Lock()
         self._left = threading.Event()
+        self._udp: dict[int, tuple[socket.socket, tuple[str, int]]] = {}
         self._sequence = 0
 
     def run(self) -> None:
@@ -185,6 +198,8 @@ class _Session:
                 self._answer(method, url, headers)
         finally:
             self._left.set()
+            for sender, _ in self._udp.values():
+                sender.close()
 
     def _request(self, reader: socket.SocketIO) -> tuple[str, str, dict[str, str]] | None:  # type: ignore[override]
         while True:
@@ -220,17 +235,36 @@ class _Session:
             about = {"Content-Base": url.rstrip("/") + "/", "Content-Type": "application/sdp"}
             self._reply(headers, "200 OK", about, self._track.describe())
         elif method == "SETUP":
-            if "TCP" not in headers.get("transport", ""):
-                self._reply(headers, "461 Unsupported Transport", {})
-                return
-            self._reply(
-                headers, "200 OK", {"Transport": "RTP/AVP/TCP;unicast;interleaved=0-1", "Session": "1;timeout=60"}
-            )
+            asked = headers.get("transport", "")
+            self._server.transports.append(asked)
+            transport = "RTP/AVP/TCP;unicast;interleaved=0-1" if "TCP" in asked else self._use_udp(asked)
+            self._reply(headers, "200 OK", {"Transport": transport, "Session": "1;timeout=60"})
         elif method == "PLAY":
             self._reply(headers, "200 OK", {"Session": "1", "Range": "npt=now-"})
             threading.Thread(target=self._play, daemon=True).start()
         else:
             self._reply(headers, "200 OK", {"Session": "1"})
+
+    def _use_udp(self, asked: str) -> str:
+        """Opens a socket for each of RTP and RTCP, towards the ports that the client asked for."""
+        wanted = re.search(r"client_port=(\d+)-(\d+)", asked)
+        assert wanted is not None, asked
+        host = self._socket.getpeername()[0]
+        for channel, port in enumerate(wanted.groups()):
+            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sender.bind(("127.0.0.1", 0))
+            self._udp[channel] = sender, (host, int(port))
+        own = "-".join(str(sender.getsockname()[1]) for sender, _ in self._udp.values())
+        return f"RTP/AVP;unicast;client_port={wanted[1]}-{wanted[2]};server_port={own}"
+
+    def _transmit(self, channel: int, *packets: bytes) -> None:
+        """Sends packets of RTP (channel 0) or RTCP (1)."""
+        if channel in self._udp:
+            sender, address = self._udp[channel]
+            for packet in packets:
+                sender.sendto(packet, address)
+        else:
+            self._send(b"".join(b"$" + bytes([channel]) + struct.pack(">H", len(p)) + p for p in packets))
 
     def _reply(self, headers: dict[str, str], status: str, extra: dict[str, str], body: str = "") -> None:
         fields = {"CSeq": headers.get("cseq", "0"), **extra}
@@ -286,23 +320,23 @@ class _Session:
             self._socket.shutdown(socket.SHUT_RDWR)
         elif fault.kind == "garbage":
             while not (self._left.wait(0.01) or self._server.closing.is_set()):
-                self._send(b"$\0" + struct.pack(">H", 800) + os.urandom(800))
+                self._transmit(0, os.urandom(800))
 
     def _send_picture(self, pts: int, units: list[bytes]) -> None:
         parts = [part for unit in units for part in self._track.payloads(unit)]
-        data = b""
+        sent = []
         for index, part in enumerate(parts):
             marker = (index == len(parts) - 1) << 7
             head = struct.pack(">BBHII", 0x80, marker | _PAYLOAD, self._sequence & 0xFFFF, pts & 0xFFFFFFFF, 7)
             self._sequence += 1
-            data += b"$\0" + struct.pack(">H", len(head) + len(part)) + head + part
-        self._send(data)
+            sent.append(head + part)
+        self._transmit(0, *sent)
 
     def _report(self, pts: int, unix: float) -> None:
         """Sends an RTCP sender report: the picture at `pts` was taken at `unix`."""
         seconds, fraction = divmod(unix + _NTP_TO_UNIX, 1)
         report = struct.pack(">BBHIIIIII", 0x80, 200, 6, 7, int(seconds), int(fraction * 2**32), pts & 0xFFFFFFFF, 0, 0)
-        self._send(b"$\1" + struct.pack(">H", len(report)) + report)
+        self._transmit(1, report)
 
 
 def _units(data: bytes) -> list[bytes]:

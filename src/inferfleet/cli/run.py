@@ -65,7 +65,7 @@ def run(
     from inferfleet import logs
     from inferfleet.config.base import read
     from inferfleet.config.cameras import CamerasFile
-    from inferfleet.errors import OutsideError
+    from inferfleet.errors import InputError
     from inferfleet.streams.http import HttpServer, build_app
     from inferfleet.streams.reload import Reloader
     from inferfleet.streams.worker import Worker
@@ -100,7 +100,7 @@ def run(
         print(f"inferfleet: {_undelivered(remaining, is_leased=worker.is_leased)}", file=sys.stderr)
     failed = [f"camera {camera.id!r}: {camera.error}" for camera in cameras if camera.state == "failed"]
     if failed:
-        raise OutsideError("these cameras could not be read\n" + "\n".join(failed))
+        raise InputError("these cameras cannot be read as they are configured\n" + "\n".join(failed))
 
 
 def _undelivered(events: int, *, is_leased: bool) -> str:

@@ -38,6 +38,9 @@ class RtspSource(Model):
     """User name, usually `${RTSP_USERNAME}`."""
     password: SecretStr | None = None
     """Password, usually `${RTSP_PASSWORD}`; it never shows in a log."""
+    ca_file: Path | None = None
+    """For `rtsps://`: certificates that the camera's must be signed by (PEM); relative to the configuration's folder.
+    Without it the camera's certificate is not checked, as cameras come with one that nobody has signed."""
     timeout: PositiveFloat = 10.0
     """Seconds without data after which the connection counts as stalled and is made anew."""
 

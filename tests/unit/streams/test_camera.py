@@ -111,14 +111,16 @@ def test_a_camera_that_is_down_at_start_is_read_once_it_is_up() -> None:
             assert watch.reader.status.error is None
 
 
-def test_a_file_that_is_missing_is_read_once_it_is_there(tmp_path: Path) -> None:
-    path = tmp_path / "late.mp4"
-    with Watch(str(path)) as watch:
-        watch.until(lambda: watch.reader.status.reconnects >= 1)
-        assert "is not there" in str(watch.reader.status.error)
-        write(tmp_path / "early.mp4").rename(path)
+@pytest.mark.parametrize("name", ["none.mp4", "none/", "noise.mp4"])
+def test_a_file_or_folder_that_is_missing_or_no_video_is_a_mistake_and_not_tried_again(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "noise.mp4").write_bytes(os.urandom(10_000))
+    with Watch(f"{tmp_path}/{name}") as watch:
         assert watch.reader.join(DEADLINE)
-    assert watch.numbers == list(range(60))
+        assert watch.reader.status.state == "failed"
+        assert name.rstrip("/") in str(watch.reader.status.error)
+        assert watch.reader.status.reconnects == 0
 
 
 def test_a_stalled_camera_says_so_and_is_connected_anew() -> None:
@@ -245,6 +247,8 @@ def test_stop_ends_a_camera_whatever_it_waits_for(state: str, tmp_path: Path) ->
         source = rtsp(server, timeout=300) if state in ("stalled connection", "opening") else str(tmp_path / "a.mp4")
         if state == "full mailbox":
             write(tmp_path / "a.mp4")
+        elif state == "pause":
+            source = "rtsp://127.0.0.1:9/nobody"
         changed = threading.Event()
         mailbox = CompleteMailbox(2)
         camera = Camera(id="gate", source=source)

@@ -31,7 +31,7 @@ def open_source(camera: Camera, base: Path, decoder_threads: int = 1) -> Source:
         case config.RtspSource():
             from inferfleet.streams.sources.rtsp import RtspReader
 
-            return RtspReader(camera.id, source, fps_target=camera.fps_target, threads=decoder_threads)
+            return RtspReader(camera.id, source, base=base, fps_target=camera.fps_target, threads=decoder_threads)
         case config.HttpSource():
             from inferfleet.streams.sources.http import HttpReader
 

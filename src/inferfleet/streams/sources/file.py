@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from av.error import FFmpegError, InvalidDataError
 
 from inferfleet.config.sources import FileSource
+from inferfleet.errors import InputError
 from inferfleet.streams.frame import Frame, Position
 from inferfleet.streams.picture import Scaler, VideoPicture
 from inferfleet.streams.sources.base import SourceError
@@ -98,9 +99,17 @@ class FileReader:
         raise AssertionError("reading from the start never lands late")
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
+        """Opens the file.
+
+        Raises:
+            InputError: It is not there or no video. Unlike a camera that is down, that does not change by waiting.
+        """
         if not self._path.is_file():
-            raise SourceError(f"{self._what} is not there; looked for {self._path}")
-        return open_container(str(self._path), what=self._what)
+            raise InputError(f"{self._what} is not there; looked for {self._path}")
+        try:
+            return open_container(str(self._path), what=self._what)
+        except SourceError as error:
+            raise InputError(str(error)) from error
 
     def _frame(self, lap: _Lap, decoded: Decoded) -> Frame:
         elapsed = lap.elapsed(decoded)

@@ -76,7 +76,7 @@ class ImagesReader:
 
     def _list(self) -> list[Path]:
         if not self._folder.is_dir():
-            raise SourceError(f"camera {self._camera!r}: there is no folder {self._folder}")
+            raise InputError(f"camera {self._camera!r}: there is no folder {self._folder}")
         return sorted(path for path in self._folder.glob(self._config.pattern) if path.is_file())
 
     def _is_wanted(self, number: int) -> bool:

@@ -15,7 +15,6 @@ import pytest
 from inferfleet.config.sources import FileSource
 from inferfleet.errors import InputError
 from inferfleet.streams.frame import Frame
-from inferfleet.streams.sources.base import SourceError
 from inferfleet.streams.sources.file import FileReader
 from tests.media.clips import Clip, mux, number_in, transport_stream, write
 
@@ -203,12 +202,12 @@ def test_a_file_cut_short_gives_what_it_has(tmp_path: Path) -> None:
 def test_what_is_no_video_is_told_with_its_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "noise.mp4"
     path.write_bytes(content)
-    with pytest.raises(SourceError, match=r"camera 'gate': the file noise\.mp4"):
+    with pytest.raises(InputError, match=r"camera 'gate': the file noise\.mp4"):
         read(path)
 
 
 def test_a_missing_file_is_told_with_where_it_was_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=f"looked for {tmp_path / 'none.mp4'}"):
+    with pytest.raises(InputError, match=f"looked for {tmp_path / 'none.mp4'}"):
         read(tmp_path / "none.mp4")
 
 

@@ -76,7 +76,7 @@ def test_a_loop_goes_on_in_time_and_resumes_in_any_round(folder: Path) -> None:
 
 
 def test_a_missing_folder_and_an_empty_loop_are_told(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="there is no folder"):
+    with pytest.raises(InputError, match="there is no folder"):
         list(reader(tmp_path / "none").frames(None))
     with pytest.raises(SourceError, match="holds no picture"):
         list(reader(tmp_path, loop=True).frames(None))

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from itertools import islice, pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
 from inferfleet.config.sources import RtspSource
+from inferfleet.errors import InputError
 from inferfleet.streams.frame import Frame
 from inferfleet.streams.sources.base import SourceError, StalledError
 from inferfleet.streams.sources.rtsp import RtspReader
@@ -161,3 +169,50 @@ def test_an_interrupt_ends_reading_while_the_camera_is_silent(fault: Fault | Non
         source.interrupt()
         thread.join(20)
         assert not thread.is_alive()
+
+
+def test_frames_come_in_order_over_udp_with_the_cameras_clock() -> None:
+    taken = time.time() - 1000
+    with RtspServer(CLIP, wall_clock=taken) as server:
+        frames = first(reader(server, transport="udp"), 80)
+    assert "client_port=" in server.transports[0]
+    assert [number_in(frame.picture) for frame in frames] == [n % 60 for n in range(80)]
+    assert [frame.time.timestamp() - taken for frame in frames[2:]] == pytest.approx(
+        [n / 50 for n in range(2, 80)], abs=0.003
+    )
+
+
+def test_a_camera_that_stops_sending_over_udp_counts_as_stalled() -> None:
+    with RtspServer(CLIP, fault=Fault("stall", after=10)) as server, pytest.raises(StalledError):
+        list(reader(server, transport="udp", timeout=1).frames(None))
+
+
+def test_an_encrypted_camera_is_read_and_trusted_only_as_far_as_is_asked(tmp_path: Path) -> None:
+    own, other = (certificate(tmp_path / f"{name}.pem") for name in ("own", "other"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own)
+    with RtspServer(CLIP, tls=context) as server:
+        for options in ({}, {"ca_file": own}):
+            frames = first(reader(server, **options), 10)
+            assert [number_in(frame.picture) for frame in frames] == list(range(10))
+        with pytest.raises(SourceError, match="rtsps://"):
+            first(reader(server, ca_file=other), 1)
+        with pytest.raises(InputError, match=r"none\.pem is not there"):
+            first(reader(server, ca_file=tmp_path / "none.pem"), 1)
+
+
+def certificate(path: Path) -> Path:
+    """Writes a certificate for 127.0.0.1 that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, path.stem)])
+    now, day = datetime.now(UTC), timedelta(days=1)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - day, now + day)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(made.public_bytes(pem) + private)
+    return path
