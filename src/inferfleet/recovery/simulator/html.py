@@ -99,7 +99,7 @@ def _timeline(spans: list[Span], days: float) -> str:
         for span in spans
         if span.node in at
     ]
-    names = [f'<text x="0" y="{row * _ROW + 9}">{escape(node)}</text>' for node, row in at.items()]
+    names = [f'<text x="4" y="{row * _ROW + 9}">{escape(node)}</text>' for node, row in at.items()]
     step = max(1, round(days / 10))
     axis = [
         f'<text x="{_LEFT + day * DAY * scale:.0f}" y="{height - 4}">day {day}</text>'
@@ -111,7 +111,7 @@ def _timeline(spans: list[Span], days: float) -> str:
 def _histogram(values: list[float], unit: str) -> str:
     if not values:
         return "<p>None.</p>"
-    top = sorted(values)[min(len(values) - 1, int(len(values) * 0.98))] or 1.0
+    top = sorted(values)[min(len(values) - 1, int(len(values) * 0.95))] or 1.0
     counts = [0] * _BINS
     for value in values:
         counts[min(_BINS - 1, int(value / top * _BINS))] += 1
@@ -122,10 +122,11 @@ def _histogram(values: list[float], unit: str) -> str:
         for at, count in enumerate(counts)
     ]
     axis = [
-        f'<text x="{at * 700 / 4:.0f}" y="{height + 14}">{top * at / 4:.0f}{" " + unit if at == 4 else ""}</text>'  # noqa: PLR2004
+        f'<text x="{at * 700 / 4:.0f}" y="{height + 14}">{top * at / 4:.0f}'
+        f"{f' {unit}; the last bar has all beyond' if at == 4 else ''}</text>"  # noqa: PLR2004
         for at in range(5)
     ]
-    return _svg(780, height + 20, [*bars, *axis])
+    return _svg(900, height + 20, [*bars, *axis])
 
 
 def _causes(causes: dict[str, int], trails: list[Trail]) -> str:
