@@ -15,6 +15,8 @@ from tests.media.faults import Fault
 
 _BOUNDARY = "frame"
 _CHUNK = 188 * 7
+_WINDOW = 3
+"""Segments in a playlist that slides."""
 
 
 @dataclass
@@ -23,7 +25,8 @@ class HttpServer:
 
     Attributes:
         kind: `mjpeg` (for ever, at the clip's rate), `mpegts` (the clip once at its rate, then the end), `mp4`
-            (a file with a length), or `hls` (a finished playlist).
+            (a file with a length), `hls` (a finished playlist), or `hls-live` (a playlist that begins with the first
+            three clips, and from then on shows the next one, and the oldest no more, each time it is asked for).
         clips: What is sent.
         fault: What goes wrong, counted in pictures for MJPEG and in packets of 1,316 bytes for MPEG-TS.
         headers: What a request must carry; anything else is answered with 401.
@@ -31,13 +34,14 @@ class HttpServer:
         silent: Sends no answer at all.
     """
 
-    kind: Literal["mjpeg", "mpegts", "mp4", "hls"]
+    kind: Literal["mjpeg", "mpegts", "mp4", "hls", "hls-live"]
     clips: list[Clip]
     fault: Fault | None = None
     headers: dict[str, str] = field(default_factory=dict)
     folder: Path | None = None
     silent: bool = False
     connections: int = 0
+    shown: int = 0
     closing: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> HttpServer:
@@ -72,7 +76,8 @@ class HttpServer:
     @property
     def url(self) -> str:
         """Where the clip is."""
-        name = {"mjpeg": "video.mjpg", "mpegts": "live", "mp4": "clip.mp4", "hls": "index.m3u8"}[self.kind]
+        names = {"mjpeg": "video.mjpg", "mpegts": "live", "mp4": "clip.mp4"}
+        name = names.get(self.kind, "index.m3u8")
         return f"http://127.0.0.1:{self._server.server_address[1]}/{name}"
 
     def _prepare(self) -> None:
@@ -87,7 +92,10 @@ class HttpServer:
             if self.kind == "mp4":
                 mux(self.folder / "clip.mp4", *self.clips)
             else:
-                _write_playlist(self.folder, self.clips)
+                segments = _write_segments(self.folder, self.clips)
+                if self.kind == "hls":
+                    (self.folder / "index.m3u8").write_text(_playlist(segments, 0, "#EXT-X-ENDLIST"))
+                self._segments = segments
 
     @property
     def _seconds(self) -> float:
@@ -98,10 +106,21 @@ class HttpServer:
             self.closing.wait()
         elif any(request.headers.get(name) != value for name, value in self.headers.items()):
             request.send_error(401)
+        elif self.kind == "hls-live" and request.path.endswith(".m3u8"):
+            self._slide(request)
         elif self.folder is not None:
             self._send_file(request, self.folder / Path(request.path).name)
         else:
             self._send_stream(request)
+
+    def _slide(self, request: BaseHTTPRequestHandler) -> None:
+        first = min(self.shown, max(0, len(self._segments) - _WINDOW))
+        self.shown += 1
+        data = _playlist(self._segments[first : first + _WINDOW], first).encode()
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        request.wfile.write(data)
 
     def _send_file(self, request: BaseHTTPRequestHandler, path: Path) -> None:
         if not path.is_file():
@@ -159,11 +178,17 @@ def _part(jpeg: bytes) -> bytes:
     return head.encode() + jpeg + b"\r\n"
 
 
-def _write_playlist(folder: Path, clips: list[Clip]) -> None:
-    lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:10", "#EXT-X-MEDIA-SEQUENCE:0"]
+def _write_segments(folder: Path, clips: list[Clip]) -> list[list[str]]:
+    """Writes each clip as a segment; returns the lines that stand for each in a playlist."""
+    segments = []
     for number, clip in enumerate(clips):
         name = f"segment{number}.ts"
         (folder / name).write_bytes(transport_stream(clip))
-        lines += ["#EXT-X-DISCONTINUITY"] if number else []
-        lines += [f"#EXTINF:{clip.frames / clip.fps:.3f},", name]
-    (folder / "index.m3u8").write_text("\n".join([*lines, "#EXT-X-ENDLIST", ""]))
+        lines = ["#EXT-X-DISCONTINUITY"] if number else []
+        segments.append([*lines, f"#EXTINF:{clip.frames / clip.fps:.3f},", name])
+    return segments
+
+
+def _playlist(segments: list[list[str]], first: int, *end: str) -> str:
+    head = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:1", f"#EXT-X-MEDIA-SEQUENCE:{first}"]
+    return "\n".join([*head, *(line for segment in segments for line in segment), *end, ""])

@@ -78,6 +78,16 @@ def test_segments_of_different_size_go_on_without_a_gap(tmp_path: Path) -> None:
     assert [number_in(frame.picture) for frame in frames] == list(range(48))
 
 
+def test_a_playlist_that_slides_is_followed_and_never_ends_by_itself(tmp_path: Path) -> None:
+    clips = [Clip(frames=10, first=10 * number) for number in range(6)]
+    with HttpServer("hls-live", clips, folder=tmp_path) as server:
+        source = reader(server)
+        frames = first(source, 55)  # the last one of a stream shows only when more comes
+        assert server.shown >= 4
+    assert [number_in(frame.picture) for frame in frames] == list(range(55))
+    assert source.is_live
+
+
 def test_a_change_of_codec_within_a_stream_ends_it_so_that_it_is_opened_anew() -> None:
     clips = [Clip(frames=50, fps=50), Clip("libx265", fps=50, frames=200, first=50)]
     with HttpServer("mpegts", clips) as server:
