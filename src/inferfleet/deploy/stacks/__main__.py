@@ -11,6 +11,7 @@ import aws_cdk as cdk
 from inferfleet.config.fleet import read_fleet
 from inferfleet.deploy.resolve import resolve
 from inferfleet.deploy.stacks.app import add_fleet
+from inferfleet.deploy.stacks.synth import FLAGS
 from inferfleet.errors import InferfleetError, InputError
 
 IMAGES = "images"
@@ -20,7 +21,7 @@ IMAGES = "images"
 def main(arguments: list[str]) -> int:
     """Synthesises the fleet that is named, to where the CDK command line says."""
     path = Path(arguments[0]) if arguments else Path("fleet.yaml")
-    app = cdk.App(analytics_reporting=False)
+    app = cdk.App(analytics_reporting=False, context=FLAGS)
     try:
         given = app.node.try_get_context(IMAGES) or {}
         images = json.loads(given) if isinstance(given, str) else given

@@ -11,6 +11,9 @@ import aws_cdk as cdk
 from inferfleet.deploy.resolve import ResolvedFleet
 from inferfleet.deploy.stacks.app import add_fleet
 
+FLAGS = {"@aws-cdk/core:defaultCrossStackReferences": "strong"}
+"""How the CDK is set: what another stack uses cannot be deleted or replaced under it."""
+
 
 @dataclass(frozen=True, slots=True)
 class SynthesisedStack:
@@ -61,6 +64,7 @@ def synthesise(
         analytics_reporting=False,
         # It takes most of the time, and our templates are checked by more rules than it has, when they change.
         builtin_cloud_formation_validation=False,
+        context=FLAGS,
     )
     add_fleet(app, fleet, folder, images=images, draft=draft)
     assembly = app.synth()
