@@ -6,19 +6,24 @@ carried out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from inferfleet.deploy.operations import stacks
 from inferfleet.deploy.operations.account import Account
 from inferfleet.deploy.operations.localise import Substitution
+from inferfleet.deploy.operations.names import service_stack
 from inferfleet.deploy.operations.stacks import Action, Change, StackState
 from inferfleet.deploy.plan import rollout
 from inferfleet.deploy.plan.rollout import Rollout
 from inferfleet.deploy.resolve import ResolvedFleet
 
 _TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
+_REWRITES = (Action.UPDATE, Action.REPLACE, Action.MAY_REPLACE)
+_RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
+FIRST_TARGETS = "ServiceLoadBalancerTargets"
+"""Begins the id of the target group that a service's stack sends requests to at first."""
 _SERVICE_TYPES = ("AWS::ECS::Service", "AWS::ECS::TaskDefinition")
 # Replacing these loses what is in them, or takes the fleet off the network meanwhile.
 _PRECIOUS = (
@@ -152,26 +157,43 @@ def _action(state: StackState | None, changes: tuple[Change, ...]) -> Action:
 
 
 def lost_traffic(account: Account, planned: Iterable[StackPlan]) -> tuple[str, ...]:
-    """Target groups that a plan takes away while they carry the traffic.
+    """What a plan does to load balancers that would send requests where no task is.
 
-    Blue/green leaves the traffic in either of its two groups, and a stack knows only the first. A change of strategy
-    would send requests to an empty group until new tasks are in it.
+    Blue/green leaves the traffic in either of its two target groups, and a stack knows only the first: a change of
+    strategy would remove the group that is in use, and a change of the listener rule would turn back to the other.
     """
-    found = []
+    found: list[str] = []
     for stack in planned:
-        gone = [change.id for change in stack.changes if change.type == _TARGET_GROUP and change.action in _LOST]
-        if not gone:
-            continue
-        arns = {item.id: item.name for item in stacks.resources(account, stack.name)}
-        for id in gone:
-            health = account.client("elbv2").describe_target_health(TargetGroupArn=arns[id])
-            live = sum(item["TargetHealth"]["State"] == "healthy" for item in health["TargetHealthDescriptions"])
-            if live:
-                found.append(
-                    f"{stack.name}: {id} carries the traffic of {live} healthy task{'s' * (live != 1)} and would be "
-                    "removed under it; `inferfleet restart` moves the traffic to the other target group, then deploy"
-                )
+        removed = [change.id for change in stack.changes if change.type == _TARGET_GROUP and change.action in _LOST]
+        rules = [change.id for change in stack.changes if change.type == _RULE and change.action in _REWRITES]
+        if removed or rules:
+            arns = {item.id: item.name for item in stacks.resources(account, stack.name)}
+            found += (f"{stack.name}: {what}" for id in removed for what in _removed(account, id, arns[id]))
+            found += (f"{stack.name}: {what}" for id in rules for what in _turned_back(account, id, arns))
     return tuple(found)
+
+
+def _removed(account: Account, id: str, arn: str) -> Iterator[str]:
+    health = account.client("elbv2").describe_target_health(TargetGroupArn=arn)
+    live = sum(item["TargetHealth"]["State"] == "healthy" for item in health["TargetHealthDescriptions"])
+    if live:
+        yield (
+            f"{id} carries the traffic of {live} healthy task{'s' * (live != 1)} and would be "
+            "removed under it; `inferfleet restart` moves the traffic to the other target group, then deploy"
+        )
+
+
+def _turned_back(account: Account, id: str, arns: Mapping[str, str]) -> Iterator[str]:
+    """The first of two target groups is that which the stack's template gives all the weight."""
+    (rule,) = account.client("elbv2").describe_rules(RuleArns=[arns[id]])["Rules"]
+    groups = [group for action in rule["Actions"] for group in action.get("ForwardConfig", {}).get("TargetGroups", ())]
+    weights = {group["TargetGroupArn"]: group.get("Weight", 1) for group in groups}
+    first = next((arn for name, arn in arns.items() if name.startswith(FIRST_TARGETS)), None)
+    if len(weights) > 1 and weights.get(first or "") == 0:
+        yield (
+            f"{id} sends all requests to the second target group, and the change would send them to the first, where "
+            "no task is; `inferfleet restart` moves the traffic there, then deploy"
+        )
 
 
 def changed_services(fleet: ResolvedFleet, planned: Iterable[StackPlan]) -> list[str]:
@@ -181,7 +203,7 @@ def changed_services(fleet: ResolvedFleet, planned: Iterable[StackPlan]) -> list
         for stack in planned
         if stack.action is Action.UPDATE and any(change.type in _SERVICE_TYPES for change in stack.changes)
     }
-    return [service.key for service in fleet.services if f"{fleet.file.name}-{service.key}" in replaced]
+    return [service.key for service in fleet.services if service_stack(fleet, service.key) in replaced]
 
 
 def rollouts(fleet: ResolvedFleet, planned: Sequence[StackPlan]) -> tuple[tuple[Rollout, ...], tuple[str, ...]]:
