@@ -44,6 +44,7 @@ class Play:
     weights: list[float] = field(default_factory=list)
     serving: list[int] = field(default_factory=list)
     live: list[int] = field(default_factory=list)
+    flaky: float = 0.0
 
     def round(self, firing: tuple[str, ...] = ()) -> None:
         """One round of the controller, and the time until the next one."""
@@ -92,8 +93,10 @@ class Play:
             self.tasks[task.arn] = replace(task, phase=Phase.RUNNING)
         elif task.revision in self.sick:
             self.tasks[task.arn] = replace(task, health=Health.UNHEALTHY, reason="sick")
-        elif task.health is Health.UNKNOWN:
-            self.tasks[task.arn] = replace(task, health=Health.HEALTHY)
+        elif task.health is Health.HEALTHY and self.random.random() < self.flaky:
+            self.tasks[task.arn] = replace(task, health=Health.UNHEALTHY, reason="flaky")
+        elif task.health is not Health.HEALTHY:
+            self.tasks[task.arn] = replace(task, health=Health.HEALTHY, has_served=True)
             self.service = decide.noted_healthy(self.service, task.revision, self.now)
 
 
@@ -152,6 +155,31 @@ def test_a_sick_revision_is_rolled_back_and_the_old_one_never_stops_serving(coun
     assert game.of("v1") == count == len(game.tasks)
     assert min(game.serving) >= count
     assert max(game.weights) == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(count=st.integers(1, 6), seed=st.integers(0, 10**6), strategy=st.sampled_from(list(Strategy)))
+def test_tasks_that_fail_for_a_while_neither_stop_a_deployment_nor_go_before_others_serve(count, seed, strategy):
+    game = play(count, seed=seed)
+    game.deploy("v2", "v1", Rules(strategy=strategy))
+    game.flaky = 0.1
+    for _ in range(200):
+        game.round()
+    game.flaky = 0.0
+    assert game.until(lambda service: service.is_steady).status is Status.SUCCESSFUL
+    assert game.of("v2") == count == len(game.tasks)
+    assert min(game.live) >= count
+
+
+def test_a_failing_task_goes_first_where_there_is_no_room_for_another():
+    game = play(2, rules=Rules(minimum_percent=0, maximum_percent=100))
+    arn = next(iter(game.tasks))
+    game.tasks[arn] = replace(game.tasks[arn], health=Health.UNHEALTHY, has_served=True, reason="failing")
+    game.due[arn] = game.now + 1000
+    game.until(lambda service: not service.is_steady)
+    game.until(lambda service: service.is_steady)
+    assert arn not in game.tasks
+    assert max(game.live) == 2
 
 
 def test_without_rollback_a_failed_deployment_leaves_the_old_tasks_and_starts_no_more():

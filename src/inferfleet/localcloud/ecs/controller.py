@@ -150,7 +150,10 @@ class Controller:
         self._note_failures(kept, records_of, now)
         self._register(kept, going, now)
         grace = float(kept.record.get("healthCheckGracePeriodSeconds") or 0)
-        tasks = [views.task(task, self._balancer.of_task(task["taskArn"]), grace, now) for task in going]
+        tasks = [
+            views.task(task, self._balancer.of_task(arn), grace, now, has_served=arn in kept.healthy)
+            for arn, task in ((task["taskArn"], task) for task in going)
+        ]
         for task in tasks:
             if task.is_serving and task.arn not in kept.healthy:
                 kept.healthy.add(task.arn)

@@ -14,7 +14,6 @@ from inferfleet.localcloud.ecs import shifting
 from inferfleet.localcloud.ecs.model import (
     Decision,
     Deployment,
-    Health,
     Phase,
     Rollback,
     Service,
@@ -40,16 +39,16 @@ def decide(service: Service, tasks: Sequence[Task], now: float, firing: Sequence
     """
     if service.is_leaving:
         return Decision(service, stop=_all(tasks, "Service deleted"))
-    for task in filter(_is_sick, tasks):
-        service = noted_failure(service, task.revision, now)
+    sick = tuple(Stop(task.arn, task.reason, is_failure=True) for task in tasks if task.is_sick)
+    service = _with_failures(service, sick, tasks, now)
     service = _with(service, _watched(service, now, firing))
-    sick = tuple(Stop(task.arn, task.reason, is_failure=True) for task in tasks if _is_sick(task))
-    going = [replace(task, phase=Phase.STOPPING) if _is_sick(task) else task for task in tasks]
+    going = [replace(task, phase=Phase.STOPPING) if task.is_sick else task for task in tasks]
     if service.deployment.shifts_traffic and not service.deployment.is_over:
         decision = shifting.decide(service, going, now)
     else:
         decision = _rolling(service, going, now)
-    return replace(decision, stop=sick + decision.stop)
+    service = _with_failures(decision.service, decision.stop, tasks, now)
+    return replace(decision, service=service, stop=sick + decision.stop)
 
 
 def noted_failure(service: Service, revision: str, now: float) -> Service:
@@ -135,7 +134,7 @@ def _rolling(service: Service, tasks: Sequence[Task], now: float) -> Decision:
     live = [task for task in tasks if task.phase is not Phase.STOPPING]
     new = [task for task in live if task.revision == wanted]
     old = [task for task in live if task.revision != wanted]
-    missing = service.desired - len(new)
+    missing = service.desired - sum(not task.is_failing for task in new)
     room = max(0, _ceiling(service) - len(live))
     count = max(0, min(missing, room)) if now >= service.retry_at else 0
     stop = _surplus(service, new, old, short=missing - room)
@@ -148,15 +147,18 @@ def _rolling(service: Service, tasks: Sequence[Task], now: float) -> Decision:
 def _surplus(service: Service, new: list[Task], old: list[Task], short: int) -> tuple[Stop, ...]:
     """Which tasks go: too many of the wanted revision, and others that have been replaced or that are in the way."""
     reason = shifting.scaling(service.deployment)
-    excess = len(new) - service.desired
-    going = sorted(new, key=lambda task: (task.is_serving, -task.created))[:excess] if excess > 0 else []
-    floor = math.ceil(service.desired * service.deployment.rules.minimum_percent / 100)
     serving = sum(task.is_serving for task in (*new, *old))
-    replaced = max(0, serving - service.desired)
-    in_the_way = min(max(0, short), max(0, serving - floor))
-    idle = [task for task in old if not task.is_serving]
-    busy = sorted((task for task in old if task.is_serving), key=lambda task: task.created)
-    return tuple(Stop(task.arn, reason) for task in (*going, *idle, *busy[: max(replaced, in_the_way)]))
+    floor = math.ceil(service.desired * service.deployment.rules.minimum_percent / 100)
+    idle = [task for task in old if not task.is_serving and not task.is_failing]
+    busy = sorted((task for task in old if task not in idle), key=lambda task: (task.is_serving, task.created))
+    failing = [task for task in (*new, *busy) if task.is_failing]
+    replaced = max(0, sum(task.is_serving for task in new) + len(busy) - service.desired)
+    in_the_way = min(max(0, short), sum(task.is_failing for task in busy) + max(0, serving - floor))
+    going = [*idle, *busy[: max(replaced, in_the_way)]]
+    surplus = shifting.surplus(new, service.desired, reason)
+    if short > 0 and not going and not surplus and failing:
+        surplus = [shifting.replaced(failing[0])]  # one at a time makes room for its replacement
+    return (*surplus, *(Stop(task.arn, reason) for task in going))
 
 
 def _concluded(
@@ -184,12 +186,17 @@ def _ceiling(service: Service) -> int:
     return service.desired * max(_WHOLE, service.deployment.rules.maximum_percent) // _WHOLE
 
 
-def _is_sick(task: Task) -> bool:
-    return task.phase is Phase.RUNNING and task.health is Health.UNHEALTHY
-
-
 def _all(tasks: Sequence[Task], reason: str) -> tuple[Stop, ...]:
     return tuple(Stop(task.arn, reason) for task in tasks if task.phase is not Phase.STOPPING)
+
+
+def _with_failures(service: Service, stops: Sequence[Stop], tasks: Sequence[Task], now: float) -> Service:
+    """The service after those of some tasks that go because they failed."""
+    revisions = {task.arn: task.revision for task in tasks}
+    for stop in stops:
+        if stop.is_failure:
+            service = noted_failure(service, revisions[stop.arn], now)
+    return service
 
 
 def _with(service: Service, deployment: Deployment) -> Service:

@@ -8,6 +8,11 @@ from typing import Any
 Json = dict[str, Any]
 
 DEFAULT_STOP_TIMEOUT_S = 30
+PATIENCE = 4
+"""How many times as long as on AWS a health check may take, as all tasks share this machine's cores. What is refused or
+answered with an error fails as soon as there."""
+_RETRIES = 2
+"""How many times as many failures in a row make a container unhealthy, for the same reason."""
 _MEBIBYTE = 2**20
 _NANO = 1_000_000_000
 _HEALTH_DEFAULTS = {"interval": 30, "timeout": 5, "retries": 3, "startPeriod": 0}
@@ -76,8 +81,8 @@ def health_check(definition: Json) -> Json:
     return {
         "test": command,
         "interval": values["interval"] * _NANO,
-        "timeout": values["timeout"] * _NANO,
-        "retries": values["retries"],
+        "timeout": values["timeout"] * PATIENCE * _NANO,
+        "retries": values["retries"] * _RETRIES,
         "start_period": values["startPeriod"] * _NANO,
     }
 

@@ -34,6 +34,7 @@ class Task:
         health: What its container's and its load balancer's health checks say together.
         created: When it was started, in seconds since the epoch.
         reason: Why it is unhealthy.
+        has_served: Whether it has been healthy before.
     """
 
     arn: str
@@ -42,11 +43,22 @@ class Task:
     health: Health
     created: float
     reason: str = ""
+    has_served: bool = False
 
     @property
     def is_serving(self) -> bool:
         """Whether it runs and is healthy."""
         return self.phase is Phase.RUNNING and self.health is Health.HEALTHY
+
+    @property
+    def is_sick(self) -> bool:
+        """Whether it runs, is unhealthy and never was anything else: it goes at once."""
+        return self.phase is Phase.RUNNING and self.health is Health.UNHEALTHY and not self.has_served
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether it runs and is not healthy any more: it goes once another one serves in its place."""
+        return self.phase is Phase.RUNNING and self.health is Health.UNHEALTHY and self.has_served
 
 
 class Strategy(StrEnum):

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from inferfleet.localcloud.ecs.launch import Json
+from inferfleet.localcloud.ecs.launch import PATIENCE, Json
 
 if TYPE_CHECKING:
     from inferfleet.localcloud.ecs.balancer import Address, Balancer, Target
@@ -66,7 +66,7 @@ def probe(address: Address, group: Json) -> str:
     host = address[1]
     port = group.get("HealthCheckPort", "traffic-port")
     port = address[2] if port == "traffic-port" else int(port)
-    timeout = float(group.get("HealthCheckTimeoutSeconds", 5))
+    timeout = float(group.get("HealthCheckTimeoutSeconds", 5)) * PATIENCE
     if group.get("HealthCheckProtocol") in ("TCP", "TLS"):
         try:
             socket.create_connection((host, port), timeout).close()

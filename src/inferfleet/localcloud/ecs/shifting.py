@@ -54,8 +54,8 @@ def decide(service: Service, tasks: Sequence[Task], now: float) -> Decision:
         events = (completed(service, deployment), f"(service {service.name}) has reached a steady state.")
     reason = scaling(deployment)
     is_cleaning = deployment.stage is Stage.CLEAN_UP
-    stop = [*_stops(others, reason), *_excess(green, service.desired, reason)]
-    stop += _stops(blue, reason) if is_cleaning else _excess(blue, service.desired, reason)
+    stop = [*_stops(others, reason), *surplus(green, service.desired, reason)]
+    stop += _stops(blue, reason) if is_cleaning else surplus(blue, service.desired, reason)
     start = []
     if now >= service.retry_at:
         start = _missing(deployment.target, green, service.desired)
@@ -63,6 +63,19 @@ def decide(service: Service, tasks: Sequence[Task], now: float) -> Decision:
             start += _missing(deployment.source, blue, service.desired)
     steady = deployment.status is Status.SUCCESSFUL
     return Decision(replace(service, deployment=deployment, is_steady=steady), tuple(start), tuple(stop), events)
+
+
+def surplus(tasks: Sequence[Task], desired: int, reason: str) -> list[Stop]:
+    """Which tasks of a revision go: too many, and failing ones in whose place others serve."""
+    good = [task for task in _live(tasks) if not task.is_failing]
+    good.sort(key=lambda task: (task.is_serving, -task.created))
+    failing = [task for task in tasks if task.is_failing] if _is_up(tasks, desired) else []
+    return [*_stops(good[: max(0, len(good) - desired)], reason), *(replaced(task) for task in failing)]
+
+
+def replaced(task: Task) -> Stop:
+    """The end of a task that is no longer healthy."""
+    return Stop(task.arn, task.reason, is_failure=True)
 
 
 def scaling(deployment: Deployment) -> str:
@@ -136,7 +149,7 @@ def _back(service: Service, deployment: Deployment, tasks: Sequence[Task], now: 
     new = [task for task in tasks if task.revision != deployment.source]
     reason = scaling(deployment)
     start = _missing(deployment.source or "", old, service.desired) if now >= service.retry_at else []
-    stop = [*_excess(old, service.desired, reason), *(_stops(new, reason) if _is_up(old, service.desired) else [])]
+    stop = [*surplus(old, service.desired, reason), *(_stops(new, reason) if _is_up(old, service.desired) else [])]
     events: tuple[str, ...] = ()
     steady = _is_up(old, service.desired) and not new
     if steady:
@@ -154,13 +167,8 @@ def _live(tasks: Sequence[Task]) -> list[Task]:
 
 
 def _missing(revision: str, tasks: Sequence[Task], desired: int) -> list[Start]:
-    count = desired - len(_live(tasks))
+    count = desired - sum(not task.is_failing for task in _live(tasks))
     return [Start(revision, count)] if count > 0 else []
-
-
-def _excess(tasks: Sequence[Task], desired: int, reason: str) -> list[Stop]:
-    live = sorted(_live(tasks), key=lambda task: (task.is_serving, -task.created))
-    return _stops(live[: max(0, len(live) - desired)], reason)
 
 
 def _stops(tasks: Sequence[Task], reason: str) -> list[Stop]:

@@ -18,7 +18,9 @@ _STABLE_S = 1.0
 GOING_UP = ("PROVISIONING", "PENDING", "ACTIVATING")
 
 
-def task(record: Json, targets: Sequence[tuple[Address, Target]], grace: float, now: float) -> Task:
+def task(
+    record: Json, targets: Sequence[tuple[Address, Target]], grace: float, now: float, *, has_served: bool = False
+) -> Task:
     """A task as the controller decides on it.
 
     Args:
@@ -26,13 +28,14 @@ def task(record: Json, targets: Sequence[tuple[Address, Target]], grace: float, 
         targets: What it is registered as.
         grace: Seconds after its start in which no health check counts against it.
         now: Seconds since the epoch.
+        has_served: Whether it has been healthy before.
     """
     phase = Phase.STARTING if record["lastStatus"] in GOING_UP else Phase.RUNNING
     if record["desiredStatus"] == "STOPPED":
         phase = Phase.STOPPING
     health, reason = _health(record, targets, grace, now) if phase is Phase.RUNNING else (Health.UNKNOWN, "")
     revision = record.get("_deployment_id") or ""
-    return Task(record["taskArn"], revision, phase, health, seconds(record["createdAt"]), reason)
+    return Task(record["taskArn"], revision, phase, health, seconds(record["createdAt"]), reason, has_served)
 
 
 def addresses(revision: Revision, containers: Mapping[str, str]) -> list[Address]:
