@@ -13,6 +13,7 @@ from constructs import Construct
 
 from inferfleet.config.fleet_capacity import Ec2Capacity
 from inferfleet.deploy import instances
+from inferfleet.deploy.stacks.nag import acknowledge, wildcard_rule
 from inferfleet.deploy.stacks.network import FleetNetwork
 
 AMI_PARAMETERS = "/aws/service/ecs/optimized-ami/amazon-linux-2023"
@@ -62,8 +63,19 @@ class InstanceCapacity(Construct):
             description=f"Instances of {name} join the cluster {cluster}",
             inline_policies={"agent": _agent_policy(self, cluster)},
         )
+        its_instances = container_instances(self, cluster)
+        acknowledge(
+            self.role, wildcard_rule(its_instances), "An instance's id is known when it has joined its cluster."
+        )
+        acknowledge(self.role, wildcard_rule("*"), "Where to find the cluster is asked before one belongs to it.")
         template = self._template(cluster, stop_seconds)
         self.scaling_group = self._scaling_group(name, template, network, tags or {})
+        why = "The root volume is encrypted; cdk-nag looks for it in a launch configuration, not in a template."
+        acknowledge(self.scaling_group, "AwsSolutions-EC26", why)
+        why = (
+            "ECS starts and stops these instances all day; what needs a person is an alarm on tasks that wait for one."
+        )
+        acknowledge(self.scaling_group, "AwsSolutions-AS3", why)
         self.provider = ecs.CfnCapacityProvider(
             self,
             "Provider",
@@ -180,11 +192,17 @@ def user_data(settings: Ec2Capacity, cluster: str, stop_seconds: int) -> list[st
     return ["cat >> /etc/ecs/ecs.config <<'END'", *(f"{key}={value}" for key, value in lines.items()), "END"]
 
 
+def container_instances(scope: Construct, cluster: str) -> str:
+    """The ARN of all container instances of a cluster."""
+    stack = cdk.Stack.of(scope)
+    return stack.format_arn(service="ecs", resource="container-instance", resource_name=f"{cluster}/*")
+
+
 def _agent_policy(scope: Construct, cluster: str) -> iam.PolicyDocument:
     """What the ECS agent calls, on this cluster only. Images are pulled with the tasks' execution roles."""
     stack = cdk.Stack.of(scope)
     arn = stack.format_arn(service="ecs", resource="cluster", resource_name=cluster)
-    its_instances = stack.format_arn(service="ecs", resource="container-instance", resource_name=f"{cluster}/*")
+    its_instances = container_instances(scope, cluster)
     here = {"ArnEquals": {"ecs:cluster": arn}}
     return iam.PolicyDocument(
         statements=[

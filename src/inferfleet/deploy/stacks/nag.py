@@ -29,9 +29,15 @@ def acknowledge_wildcards(role: IConstruct, statements: Iterable[Statement]) -> 
     for statement in statements:
         for resource in statement.resources:
             if "*" in resource:
-                # cdk-nag writes what is only known later by its name.
-                named = resource.replace(cdk.Aws.ACCOUNT_ID, "<AWS::AccountId>")
-                acknowledge(role, f"AwsSolutions-IAM5[Resource::{named}]", statement.why)
+                acknowledge(role, wildcard_rule(resource), statement.why)
+
+
+def wildcard_rule(resource: str) -> str:
+    """Returns the rule against a resource that holds a `*`; cdk-nag writes what is only known later by its name."""
+    pseudo = {"AWS::AccountId": cdk.Aws.ACCOUNT_ID, "AWS::Partition": cdk.Aws.PARTITION, "AWS::Region": cdk.Aws.REGION}
+    for name, token in pseudo.items():
+        resource = resource.replace(token, f"<{name}>")
+    return f"AwsSolutions-IAM5[Resource::{resource}]"
 
 
 def managed_policy_rule(name: str) -> str:

@@ -10,7 +10,7 @@ from constructs import Construct, IConstruct
 
 from inferfleet.config.fleet_service import Hook
 from inferfleet.deploy.permissions import Statement
-from inferfleet.deploy.stacks.nag import acknowledge, acknowledge_wildcards
+from inferfleet.deploy.stacks.nag import acknowledge, acknowledge_wildcards, managed_policy_rule
 
 _SHIFTING_POLICY = "AmazonECSInfrastructureRolePolicyForLoadBalancers"
 
@@ -50,7 +50,7 @@ def shifting_role(scope: Construct) -> iam.Role:
     )
     acknowledge(
         role,
-        f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{_SHIFTING_POLICY}]",
+        managed_policy_rule(_SHIFTING_POLICY),
         "AWS keeps this policy in step with what ECS calls to shift traffic; ECS alone may assume the role.",
     )
     return role

@@ -21,6 +21,7 @@ from inferfleet.recovery.aws.rules import rules
 from inferfleet.recovery.aws.settings import environment_of
 from inferfleet.recovery.stack.asset import code_folder
 from inferfleet.recovery.stack.intake import Intake, alarm
+from inferfleet.recovery.stack.nag import acknowledge, acknowledge_grants
 from inferfleet.recovery.stack.options import Options, options_for
 from inferfleet.recovery.stack.tables import make_tables
 from inferfleet.recovery.stack.tasks import diagnosis_task, node_agent
@@ -78,7 +79,7 @@ class EcsGpuRecovery(Construct):
             ),
             partition=here.partition,
         )
-        self.functions = self._functions()
+        self.functions = self._functions(diagnosis.log_group_name)
         self._intakes()
         self._each_minute()
         if options.agent_image:
@@ -109,7 +110,7 @@ class EcsGpuRecovery(Construct):
             topic.add_subscription(subscriptions.EmailSubscription(address))
         return topic
 
-    def _functions(self) -> dict[str, functions.Function]:
+    def _functions(self, diagnosis_log: str) -> dict[str, functions.Function]:
         """The four functions. Any observation may lead to any intent, so all of them may do the same."""
         role = iam.Role(
             self,
@@ -118,6 +119,7 @@ class EcsGpuRecovery(Construct):
             description=f"GPU recovery of the cluster {self._settings.cluster}",
             inline_policies={"recovery": iam.PolicyDocument.from_json(policy(lambda_grants(self._scope)))},
         )
+        acknowledge_grants(role, self._scope, diagnosis_log)
         with code_folder() as folder:
             code = functions.Code.from_asset(str(folder))
             return {name: self._function(name, code, role) for name in _HANDLERS}
@@ -127,7 +129,7 @@ class EcsGpuRecovery(Construct):
             self, f"{name}Log", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
         )
         group.grant_write(role)
-        return functions.Function(
+        function = functions.Function(
             self,
             name,
             description=_ABOUT[name],
@@ -142,6 +144,8 @@ class EcsGpuRecovery(Construct):
             log_group=group,
             logging_format=functions.LoggingFormat.JSON,
         )
+        acknowledge(function, "AwsSolutions-L1", "It is the newest runtime that recovery is tested on.")
+        return function
 
     @property
     def _timeout(self) -> Duration:

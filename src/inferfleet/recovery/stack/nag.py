@@ -1,0 +1,34 @@
+"""Findings of cdk-nag that are meant to be so, acknowledged where they are made, each with the reason."""
+
+from dataclasses import replace
+
+from aws_cdk import Acknowledgment, Token, Validations
+from constructs import IConstruct
+
+from inferfleet.recovery.aws.permissions import Scope, lambda_grants
+
+
+def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
+    """Acknowledges a rule for a construct and what is in it."""
+    Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))
+
+
+def acknowledge_grants(role: IConstruct, scope: Scope, log_group: str) -> None:
+    """Acknowledges the resources of the Lambdas' role that hold a `*`, each with what the grant is for.
+
+    Args:
+        role: The role.
+        scope: Where recovery works.
+        log_group: Name of the diagnosis's log group.
+    """
+    shown = replace(
+        scope,
+        partition="<AWS::Partition>",
+        account="<AWS::AccountId>" if Token.is_unresolved(scope.account) else scope.account,
+        region="<AWS::Region>" if Token.is_unresolved(scope.region) else scope.region,
+    )
+    shown = replace(shown, log_group=shown.arn("logs", f"log-group:{log_group}"))
+    for grant in lambda_grants(shown):
+        for resource in grant.resources:
+            if "*" in resource:
+                acknowledge(role, f"AwsSolutions-IAM5[Resource::{resource}]", grant.why)
