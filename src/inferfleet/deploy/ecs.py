@@ -13,6 +13,7 @@ from typing import Any
 
 from inferfleet.deploy import configuration
 from inferfleet.deploy.resolve import ResolvedFleet, ResolvedService
+from inferfleet.recovery.aws.settings import FENCE_ATTRIBUTE
 
 SHIFTING = {"blue-green": "BLUE_GREEN", "canary": "CANARY", "linear": "LINEAR"}
 """The strategies that shift a load balancer's traffic between two target groups, as ECS names them."""
@@ -191,6 +192,9 @@ def service_definition(fleet: ResolvedFleet, service: ResolvedService, around: S
             {"type": "spread", "field": "attribute:ecs.availability-zone"},
             {"type": "spread", "field": "instanceId"},
         ]
+        if fleet.file.recovery is not None:
+            unfenced = f"attribute:{FENCE_ATTRIBUTE} !exists"
+            definition["placementConstraints"] = [{"type": "memberOf", "expression": unfenced}]
     return definition
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -181,3 +182,21 @@ def test_without_an_agent_image_there_is_no_daemon_and_a_diagnosis_of_ones_own_i
 def test_nothing_is_needed_of_the_cluster_but_its_name(template):
     assert not _of(template, "AWS::ECS::Cluster")
     assert Options(settings=settings_from({"ECS_CLUSTER_NAME": "theirs"})).settings.cluster == "theirs"
+
+
+def test_a_fleet_with_recovery_has_its_stack_its_instances_tagged_and_its_services_off_fenced_nodes(tmp_path):
+    pytest.importorskip("aws_cdk")
+    from inferfleet.config.fleet import read_fleet
+    from inferfleet.deploy.resolve import resolve
+    from inferfleet.deploy.stacks.synth import synthesise
+
+    folder = Path(__file__).parents[3] / "examples" / "gpu-recovery"
+    fleet = resolve(read_fleet(folder / "fleet.yaml", {}))
+    assembly = synthesise(fleet, folder, images={}, out=tmp_path / "cdk.out")
+    templates = {stack.name: json.loads(stack.template.read_text()) for stack in assembly.stacks}
+    assert "EcsGpuRecoveryStack" in templates
+    (service,) = _of(templates["gpu-recovery-training"], "AWS::ECS::Service").values()
+    assert service["PlacementConstraints"] == [{"Type": "memberOf", "Expression": "attribute:inferfleet.fence !exists"}]
+    (group,) = _of(templates["gpu-recovery-cluster"], "AWS::AutoScaling::AutoScalingGroup").values()
+    tag = {"Key": "inferfleet:recovery", "Value": "my-gpu-cluster", "PropagateAtLaunch": True}
+    assert tag in group["Tags"]
