@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
-CPU_IMAGE = "inferfleet:cpu-test"
+CPU_IMAGE, LOCAL_IMAGE = "inferfleet:cpu-test", "inferfleet:local-test"
 
 
 @pytest.fixture(scope="session")
@@ -42,10 +42,20 @@ def cpu_image(docker_engine: None) -> str:
     base = re.findall(r"^ARG PYTHON_IMAGE=(\S+)", (REPOSITORY / "docker" / "Dockerfile").read_text(), re.MULTILINE)[0]
     if _fails("docker", "image", "inspect", base):
         pytest.skip(f"needs the image {base}; `python tools/docker_engine.py` pulls or makes it")
-    build = [sys.executable, str(REPOSITORY / "docker" / "build.py"), "--tag", CPU_IMAGE, "--if-changed"]
-    built = subprocess.run(build, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, f"{built.stdout[-2000:]}\n{built.stderr[-4000:]}"
-    return CPU_IMAGE
+    return _built("cpu", CPU_IMAGE)
+
+
+@pytest.fixture(scope="session")
+def local_image(cpu_image: str) -> str:
+    """The name of the image of the local cloud, of the source as it is now, on `cpu_image`."""
+    return os.environ.get("INFERFLEET_TEST_LOCAL_IMAGE") or _built("local", LOCAL_IMAGE)
+
+
+def _built(target: str, tag: str) -> str:
+    words = [sys.executable, str(REPOSITORY / "docker" / "build.py"), "--target", target, "--tag", tag, "--if-changed"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    return tag
 
 
 def _fails(*command: str) -> bool:

@@ -1,6 +1,6 @@
 """Gives this machine what the tests of containers need, as far as that is possible: `make test` runs it first.
 
-That is a Docker engine, the base image that docker/Dockerfile names, our image on it, and the CDK's command line. An
+That is a Docker engine, the base image that docker/Dockerfile names, our images on it, and the CDK's command line. An
 engine that runs is used; one that is installed is started; none at all is installed from Debian, as root. The base is
 pulled, and where nothing can be pulled it is made with debootstrap: the same Debian, Debian's own Python. Whatever is
 missing is said loudly and skipped, as the tests that need it will be: this never ends with an error.
@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-TAG = "inferfleet:cpu-test"
+IMAGES = {"cpu": "inferfleet:cpu-test", "local": "inferfleet:local-test"}
 PACKAGES = ("docker.io", "iptables", "debootstrap")
 CDK = ROOT / ".venv" / "cdk"
 CDK_PACKAGE = "aws-cdk@2"
@@ -48,7 +48,7 @@ def main() -> None:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if _attempt("Docker engine", start_engine):
                 _attempt("compose", find_compose)
-                _ = _attempt("base image", make_base) and _attempt("image", build)
+                _ = _attempt("base image", make_base) and _attempt("images", build)
     cdk.join()
 
 
@@ -174,10 +174,13 @@ def _import(root: Path, name: str) -> None:
 
 
 def build() -> str:
-    """Our image, which the tests start."""
+    """Our images, which the tests start."""
     script = str(ROOT / "docker" / "build.py")
-    done = _run(sys.executable, script, "--target", "cpu", "--tag", TAG, "--if-changed")
-    return done.stdout.strip().splitlines()[-1]
+    reports = []
+    for target, tag in IMAGES.items():
+        done = _run(sys.executable, script, "--target", target, "--tag", tag, "--if-changed")
+        reports.append(done.stdout.strip().splitlines()[-1])
+    return "\n               ".join(reports)
 
 
 def install_cdk() -> str:
