@@ -231,3 +231,29 @@ def test_attempts_begin_anew_after_a_stable_run(stage):
         fleet.carry_out_start()
     assert fleet.job().phase is JobPhase.RUNNING
     assert fleet.job().generation == 5
+
+
+def test_faults_of_nodes_in_a_row_do_not_use_up_a_jobs_attempts(stage):
+    fleet = stage(nodes=12, job_attempts=2, breaker_min=50)
+    fleet.run_job(1)
+    for _ in range(5):
+        _xid(fleet, fleet.job().assignment[0])
+        fleet.carry_out_stop()
+        fleet.carry_out_start()
+    assert fleet.job().phase is JobPhase.RUNNING
+    assert (fleet.job().attempts, fleet.job().excused) == (5, 4)
+    for _ in range(2):
+        fleet.fails(0)
+        fleet.carry_out_start()
+    assert fleet.job().phase is JobPhase.FAILED, "failures that nothing explains do"
+
+
+def test_even_faults_of_nodes_end_a_jobs_restarts_at_last(stage):
+    fleet = stage(nodes=12, job_restarts=3, breaker_min=50)
+    fleet.run_job(1)
+    for _ in range(4):
+        _xid(fleet, fleet.job().assignment[0])
+        fleet.carry_out_stop()
+        fleet.carry_out_start()
+    assert fleet.job().phase is JobPhase.FAILED
+    assert "3 restarts in a row" in fleet.asked(IntentKind.NOTIFY)[-1].notice.what

@@ -42,15 +42,25 @@ def submit(draft: Draft, seen: JobSubmitted) -> None:
     try_start(draft, draft.put_job(job))
 
 
-def fail(draft: Draft, job: Job, reason: str, at: float) -> None:
-    """The gang has failed: stop what is left of it, so that it can start again."""
+def fail(draft: Draft, job: Job, reason: str, at: float, *, excused: bool = False) -> None:
+    """The gang has failed: stop what is left of it, so that it can start again.
+
+    Args:
+        draft: The draft to write.
+        job: The gang.
+        reason: What ended it.
+        at: When, as ECS or the node dates it.
+        excused: A fault of a node did, so the attempt does not count against the job.
+    """
     job = _now(draft, job)
     if job.phase not in (JobPhase.STARTING, JobPhase.RUNNING, JobPhase.HELD):
         return
     now, policy = draft.now, draft.policy
     failed_at = at or now
     if job.phase is JobPhase.RUNNING and now - job.since >= policy.stable_after:
-        job = evolve(job, attempts=0)
+        job = evolve(job, attempts=0, excused=0)
+    if excused and job.phase is not JobPhase.HELD:
+        job = evolve(job, excused=min(job.excused + 1, job.attempts))
     job = evolve(job, failed_at=failed_at, reason=reason, since=now)
     job = incidents.go_on(draft, job, reason)
     if policy.dry_run:
@@ -126,7 +136,8 @@ def try_start(draft: Draft, job: Job) -> None:
     first = job.generation == 0
     if job.phase is not JobPhase.WAITING or not (first or draft.fleet.acting):
         return
-    if not first and job.attempts >= draft.policy.job_attempts:
+    policy = draft.policy
+    if not first and (job.attempts - job.excused >= policy.job_attempts or job.attempts >= policy.job_restarts):
         give_up(draft, job, f"{job.attempts} restarts in a row did not last; the last trouble: {job.reason}")
         return
     if draft.fleet.capacity < job.size * job.gpus_per_task:
@@ -156,7 +167,7 @@ def try_start(draft: Draft, job: Job) -> None:
             stop_request="",
         )
     )
-    why = "submitted" if first else f"restart {job.attempts} of {draft.policy.job_attempts}: {job.reason}"
+    why = "submitted" if first else f"restart {job.attempts}: {job.reason}"
     request = draft.ask(IntentKind.START_GANG, job, why, ranks=tuple(enumerate(assignment)))
     draft.put_job(evolve(_now(draft, job), start_request=request))
     draft.note(job.incident, f"generation {generation} asked for on {len(set(assignment))} nodes")

@@ -132,6 +132,7 @@ class Job:
         start_request: The intent that starts this generation, `stop_request` the one that stops it.
         missing: Ranks that could not be placed and wait for another try.
         attempts: Restarts in a row that did not last.
+        excused: Those of them that a fault of a node ended, known at once: they say nothing against the job.
         tries: Placements or stops tried again within one attempt.
         failed_at: When the first task failed, as ECS dates it.
         user_stopped_at: When a user stopped it, as ECS dates it.
@@ -149,6 +150,7 @@ class Job:
     ended: int = 0
     succeeded: int = 0
     attempts: int = 0
+    excused: int = 0
     tries: int = 0
     since: float = 0.0
     deadline: float | None = None

@@ -56,5 +56,5 @@ def _retry(draft: Draft, job: Job) -> None:
     """`jobs retry`: a given-up or stopped job starts again with its attempts at 0."""
     if job.phase not in (JobPhase.FAILED, JobPhase.STOPPED) or job.live or not jobs.start_is_over(draft, job):
         return
-    job = evolve(job, attempts=0, failed_at=None, user_stopped_at=None)
+    job = evolve(job, attempts=0, excused=0, failed_at=None, user_stopped_at=None)
     jobs.wait(draft, job)

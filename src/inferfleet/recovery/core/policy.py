@@ -16,7 +16,8 @@ class Policy:
 
     Attributes:
         dry_run: Decide and record, but ask for nothing.
-        job_attempts: Restarts in a row without a stable run before a person is called.
+        job_attempts: Restarts in a row without a stable run, for no known fault of a node, before a person is called.
+        job_restarts: The same with those that a node's fault ended: in a large fleet such faults come in rows, too.
         stable_after: A gang that ran this long has recovered; its attempts start again at 0.
         start_tries: Times that ranks which could not be placed are tried again within one attempt.
         node_reboots: Reboots of one node within `node_window` before it is replaced.
@@ -52,6 +53,7 @@ class Policy:
 
     dry_run: bool = False
     job_attempts: int = 3
+    job_restarts: int = 12
     stable_after: float = 15 * MINUTE
     start_tries: int = 5
     node_reboots: int = 2
@@ -114,6 +116,7 @@ class Policy:
                 raise ValueError(f"recovery policy: {item.name} is {value}; it must not be negative")
         for name in (
             "job_attempts",
+            "job_restarts",
             "min_fenced",
             "min_reboots_per_hour",
             "diagnose_tries",

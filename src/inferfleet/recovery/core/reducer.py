@@ -172,7 +172,7 @@ def fail_jobs_on(draft: Draft, key: str, reason: str, at: float, *, gpu: str = "
     for owner in dict.fromkeys(task.owner for task in hit):
         job = draft.job(owner)
         if job is not None and any(task.generation == job.generation for task in hit if task.owner == owner):
-            jobs.fail(draft, job, f"{reason} on {key}", at)
+            jobs.fail(draft, job, f"{reason} on {key}", at, excused=True)
 
 
 def _on_capacity_warning(draft: Draft, seen: CapacityWarning) -> None:

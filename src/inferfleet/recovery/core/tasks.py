@@ -182,7 +182,8 @@ def _on_stopped(draft: Draft, job: Job, task: Task) -> None:
             jobs.give_up(draft, job, f"rank {task.rank} vanished, and nothing says whether a user stopped it")
         elif job.phase is not JobPhase.HELD:
             text = _NO_SUSPECT.get(cause, f"failed with exit code {task.exit_code}")
-            jobs.fail(draft, job, f"rank {task.rank} on {task.node} {text}", task.stopped_at)
+            lost = cause is StopCause.CAPACITY
+            jobs.fail(draft, job, f"rank {task.rank} on {task.node} {text}", task.stopped_at, excused=lost)
     elif job.phase is JobPhase.STOPPING:
         jobs.finish_stop(draft, job)
 
