@@ -14,6 +14,7 @@ from pathlib import Path
 from inferfleet.config import base, fleet_env, inline, source
 from inferfleet.config.cameras import CamerasFile
 from inferfleet.config.serve import ServeFile
+from inferfleet.config.sources import FileSource, ImagesSource
 from inferfleet.deploy.resolve import ResolvedService
 from inferfleet.errors import InputError
 
@@ -53,11 +54,19 @@ def variables(service: ResolvedService, folder: Path | None) -> dict[str, str]:
         folder: The folder of the fleet.yaml; without it there are none.
 
     Raises:
-        InputError: It cannot be read, or it is too large to go along in a task definition.
+        InputError: It cannot be read, it is too large to go along in a task definition, or it names files of this
+            machine.
     """
     if service.spec.config is None or folder is None:
         return {}
     path = folder / service.spec.config
+    left_behind = list(_local_files(read(service, folder)))
+    if left_behind:
+        raise InputError(
+            f"{path}: {left_behind[0]} is looked for beside the configuration, and only the configuration itself goes "
+            f"to the container of services.{service.key}; copy the file into the image and write its whole path, or "
+            "use s3:// or https://"
+        )
     asked = _Asked(_environment(service, path))
     _look(path, asked, service)
     given = set(service.environment) | set(service.spec.secrets)
@@ -69,6 +78,18 @@ def variables(service: ResolvedService, folder: Path | None) -> dict[str, str]:
             f"copy it into the image, set CONFIG_FILE in services.{service.key}.environment, and remove `config`"
         )
     return carried | {inline.VARIABLE: packed}
+
+
+def _local_files(configured: CamerasFile | ServeFile | None) -> Iterator[str]:
+    """Yields the files that a configuration names by a path that begins at its own folder."""
+    if configured is None:
+        return
+    for name, model in configured.models.items():
+        if "://" not in model.path and not model.path.startswith(("zoo:", "/")):
+            yield f"the model {name!r} ({model.path})"
+    for camera in configured.cameras if isinstance(configured, CamerasFile) else ():
+        if isinstance(camera.source, FileSource | ImagesSource) and not camera.source.path.is_absolute():
+            yield f"the source of camera {camera.id!r} ({camera.source.path})"
 
 
 def _look(path: Path, asked: _Asked, service: ResolvedService) -> None:

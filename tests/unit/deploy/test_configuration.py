@@ -57,5 +57,29 @@ def test_a_configuration_that_no_task_definition_can_carry_is_told_with_the_way_
     noise = random.Random(1)
     (tmp_path / "any.txt").write_text("".join(chr(noise.randrange(32, 127)) for _ in range(60_000)))
     fleet = make_fleet("services: {r: {image: 'x/r:1', config: any.txt}}")
-    with pytest.raises(InputError, match="CONFIG_FILE in services.r.environment"):
+    with pytest.raises(InputError, match=r"CONFIG_FILE in services\.r\.environment"):
         configuration.variables(fleet.services[0], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (
+            "models: {m: {path: models/a.onnx}}\ncameras: [{id: a, source: 'kvs://a'}]",
+            r"the model 'm' \(models/a.onnx\)",
+        ),
+        ("cameras: [{id: a, source: clips/a.mp4}]", r"the source of camera 'a' \(clips/a.mp4\)"),
+    ],
+)
+def test_files_that_stay_behind_are_told_before_a_container_misses_them(make_fleet, tmp_path, written, told):
+    (tmp_path / "cameras.yaml").write_text(f"{written}\nsinks: [stdout]\n")
+    fleet = make_fleet(SERVICE % "{}")
+    with pytest.raises(InputError, match=f"{told}.*services.r; copy the file into the image"):
+        configuration.variables(fleet.services[0], tmp_path)
+
+
+def test_files_of_the_image_go_by_their_whole_path(make_fleet, tmp_path):
+    written = "models: {m: {path: /app/models/a.onnx}}\ncameras: [{id: a, source: /app/clips/a.mp4}]\nsinks: [stdout]\n"
+    (tmp_path / "cameras.yaml").write_text(written)
+    fleet = make_fleet(SERVICE % "{}")
+    assert inline.VARIABLE in configuration.variables(fleet.services[0], tmp_path)
