@@ -38,7 +38,7 @@ def execute(
     from inferfleet.errors import InputError
 
     with target(fleet, local=local) as where:
-        chosen = where.service(service)
+        chosen = where.on_ecs(service, "exec -it deployment/{} -- sh")
         if not chosen.spec.exec and not where.account.is_local:
             raise InputError(f"service {chosen.key} does not allow it; write `exec: true` in fleet.yaml and deploy")
         name = read_service(where.account, where.fleet.cluster, chosen.names.service).name

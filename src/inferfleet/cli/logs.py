@@ -73,7 +73,9 @@ def _print(line: Line, *, as_json: bool) -> None:
 
 
 def _groups(where: Target, names: list[str]) -> dict[str, str]:
-    chosen = [where.service(name) for name in names] or list(where.fleet.services)
+    kubectl = "logs deployment/{} --all-pods"
+    chosen = [where.on_ecs(name, kubectl) for name in names]
+    chosen = chosen or [service for service in where.fleet.services if service.target != "eks"]
     return {service.key: service.names.log_group for service in chosen}
 
 

@@ -29,7 +29,9 @@ def restart(
     from inferfleet.deploy.operations.verdict import exit_code
 
     with target(fleet, local=local) as where, Show(quiet=as_json) as show:
-        state = read_service(where.account, where.fleet.cluster, where.service(service).names.service)
+        state = read_service(
+            where.account, where.fleet.cluster, where.on_ecs(service, "rollout restart deployment/{}").names.service
+        )
         began = control.restart(where.account, where.fleet.cluster, state.name)
         verdict = control.follow_one(
             where.account, where.fleet.cluster, state.name, show, since=began, timeout=60 * timeout

@@ -37,7 +37,9 @@ def rollback(
     from inferfleet.deploy.operations.versions import history
 
     with target(fleet, local=local) as where, Show(quiet=as_json) as show:
-        state = read_service(where.account, where.fleet.cluster, where.service(service).names.service)
+        state = read_service(
+            where.account, where.fleet.cluster, where.on_ecs(service, "rollout undo deployment/{}").names.service
+        )
         if versions:
             found = history(where.account, state)
             print_json([asdict(item) for item in found]) if as_json else print(words.versions(found))

@@ -39,7 +39,9 @@ def scale(
     if count is None and least is None and most is None:
         raise InputError("say how far: a number of tasks, or --min and --max")
     with target(fleet, local=local) as where, Show(quiet=as_json) as show:
-        state = read_service(where.account, where.fleet.cluster, where.service(service).names.service)
+        state = read_service(
+            where.account, where.fleet.cluster, where.on_ecs(service, "scale deployment/{} --replicas N").names.service
+        )
         order = control.plan_scale(where.account, state, count, least, most)
         for note in order.notes:
             show.note(note)

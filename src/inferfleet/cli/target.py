@@ -68,6 +68,25 @@ class Target:
             raise InputError(f"{self.path} has no service {key!r}; it has: {known}")
         return found
 
+    def on_ecs(self, key: str, kubectl: str) -> ResolvedService:
+        """A service that ECS runs.
+
+        Args:
+            key: As for `service`.
+            kubectl: The command that does the same for one on EKS, with `{}` for its name.
+
+        Raises:
+            InputError: There is none, or EKS runs it.
+        """
+        found = self.service(key)
+        if found.target == "eks":
+            command = kubectl.format(found.key)
+            raise InputError(
+                f"service {found.key} runs on EKS, where `kubectl {command}` does this; `aws eks update-kubeconfig "
+                f"--name {self.fleet.cluster} --region {self.account.region}` gives kubectl access"
+            )
+        return found
+
 
 @contextmanager
 def target(path: Path, *, local: bool, start: bool = False) -> Iterator[Target]:

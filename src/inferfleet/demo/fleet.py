@@ -219,7 +219,7 @@ class _Site:
         service["scaling"] = {
             "min": _LEAST, "max": _MOST, "requests": _PER_TASK, "scale_in_cooldown": 60, "scale_out_cooldown": 60
         }  # fmt: skip
-        service["health"] = {"interval": 5, "timeout": 3, "retries": 2, "start_period": 10}
+        service["health"] = {"interval": 5, "timeout": 5, "retries": 3, "start_period": 10}
         service["load_balancer"] |= {"deregistration_seconds": 60}
         service["deployment"] = {"strategy": strategy} | ({"bake_minutes": 5} if strategy == "blue-green" else {})
         service["stop_seconds"] = 30

@@ -213,6 +213,9 @@ def _delete_stack(account: Account, name: str, teller: Teller) -> str:
     """Deletes a stack and waits for its end; why it is still there, empty when it is gone."""
     client = account.client("cloudformation")
     stacks.wait_idle(account, [name], teller.note)
+    for bucket in stacks.going_with(account, name, "AWS::S3::Bucket"):
+        teller.detail(f"{name}: emptying bucket {bucket}, which goes with it")
+        sweep.empty_bucket(account, bucket)
     began = datetime.now(UTC)
     client.delete_stack(StackName=name)
     until = time.monotonic() + _STACK_S

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from inferfleet.deploy.operations import stacks
 from inferfleet.deploy.operations.account import Account
+from inferfleet.deploy.operations.names import service_stack
 from inferfleet.deploy.operations.service import last_part, read_services
 from inferfleet.deploy.operations.teller import Teller
 from inferfleet.deploy.resolve import ResolvedFleet
@@ -63,7 +64,8 @@ def bring_back(account: Account, fleet: ResolvedFleet, teller: Teller) -> list[s
 
     A rollback by hand changes the service and not its stack, so CloudFormation sees nothing to do.
     """
-    named = {service.names.service: f"{fleet.file.name}-{service.key}" for service in fleet.services}
+    on_ecs = [service for service in fleet.services if service.target != "eks"]
+    named = {service.names.service: service_stack(fleet, service.key) for service in on_ecs}
     states = read_services(account, fleet.cluster, list(named))
     there = stacks.read(account, named.values())
     mended = []

@@ -119,6 +119,14 @@ def resources(account: Account, stack: str) -> list[Resource]:
     ]  # fmt: skip
 
 
+def going_with(account: Account, stack: str, kind: str) -> list[str]:
+    """Names of a stack's resources of a type that are deleted with it, and not kept."""
+    body = account.client("cloudformation").get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
+    written = _as_data(body).get("Resources", {})
+    going = {key for key, item in written.items() if item.get("DeletionPolicy", "Delete") == "Delete"}
+    return [item.name for item in resources(account, stack) if item.type == kind and item.id in going and item.name]
+
+
 def failures(account: Account, stack: str, since: datetime) -> list[str]:
     """Why the last operation on a stack failed: the first reasons, not those that only follow from them."""
     events = account.client("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]
@@ -249,14 +257,17 @@ def is_bootstrapped(account: Account) -> bool:
     return True
 
 
-def _as_data(body: Any) -> Any:
-    """A template as data: boto3 reads JSON, and leaves anything else as text."""
-    if isinstance(body, str):
-        try:
-            return json.loads(body)
-        except ValueError:
-            return body
-    return json.loads(json.dumps(body))
+def _as_data(body: Any) -> dict[str, Any]:
+    """A template as data. The CDK sends short templates as YAML, and boto3 makes data of JSON alone."""
+    if not isinstance(body, str):
+        return dict(json.loads(json.dumps(body)))
+    import yaml
+
+    try:
+        found = yaml.safe_load(body)
+    except yaml.YAMLError:  # written by hand, with tags such as !Ref
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _state(item: Mapping[str, Any]) -> StackState:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from inferfleet.config.fleet_capacity import FargateCapacity
 from inferfleet.deploy.operations import images
-from inferfleet.deploy.operations.account import Account, code, is_missing
+from inferfleet.deploy.operations.account import Account, code, is_missing, missing_is_none
 from inferfleet.deploy.resolve import ResolvedFleet, capacity_provider
 from inferfleet.errors import OutsideError
 
@@ -255,13 +256,23 @@ def _has_bucket(account: Account, _: ResolvedFleet, name: str) -> bool:
 
 
 def _delete_bucket(account: Account, _: ResolvedFleet, name: str) -> None:
+    empty_bucket(account, name)
+    account.client("s3").delete_bucket(Bucket=name)
+
+
+def empty_bucket(account: Account, name: str) -> None:
+    """Deletes all versions of all objects of a bucket; one that is not there is as empty as can be."""
     client = account.client("s3")
+    with missing_is_none():
+        _delete_objects(client, name)
+
+
+def _delete_objects(client: Any, name: str) -> None:
     for page in client.get_paginator("list_object_versions").paginate(Bucket=name):
         kept = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
         keys = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in kept]
         for start in range(0, len(keys), _DELETE_AT_ONCE):
             client.delete_objects(Bucket=name, Delete={"Objects": keys[start : start + _DELETE_AT_ONCE], "Quiet": True})
-    client.delete_bucket(Bucket=name)
 
 
 def _has_stream(account: Account, _: ResolvedFleet, name: str) -> bool:
