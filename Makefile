@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: setup demo demo-aws chaos test prove-recovery lint format bench bench-serving docs clean
+.PHONY: setup demo demo-aws demo-fleet image chaos test prove-recovery lint format bench bench-serving docs clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -24,10 +24,18 @@ demo: $(READY)  ## four synthetic cameras, the model that ships, events against 
 demo-aws: $(READY)  ## the same through Kinesis Video Streams, Kinesis, S3 and DynamoDB on this machine
 	$(BIN)/inferfleet demo --aws --out out/demo-aws
 
+demo-fleet: $(READY)  ## a fleet deployed on this machine: rolled out under load, rolled back, scaled, removed (Docker)
+	$(BIN)/python tools/docker_engine.py
+	$(BIN)/inferfleet demo --fleet --out out/demo-fleet
+
+image: $(READY)  ## the container image for CPUs, and its size
+	$(BIN)/python docker/build.py --target cpu --tag inferfleet:cpu
+
 chaos: $(READY)  ## five minutes of killed workers and failing services; says what was lost (0)
 	$(BIN)/python -m tests.chaos
 
-test: $(READY)  ## all tests
+test: $(READY)  ## all tests; those of containers too, where there is or can be a Docker engine
+	$(BIN)/python tools/docker_engine.py
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 prove-recovery: $(READY)  ## every interleaving of small fleets: states explored, violations
