@@ -164,7 +164,7 @@ def _finish(root: Path) -> None:
         shutil.copyfile(trusted, root / "etc/ssl/certs/ca-certificates.crt")
     for name in _UNREADABLE:
         for path in (root / name).glob("*"):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _import(root: Path, name: str) -> None:
