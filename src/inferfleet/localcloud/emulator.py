@@ -16,13 +16,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
 
+from inferfleet.errors import InputError
+
 EXTENSIONS = (
     "inferfleet.localcloud.ecs",
     "inferfleet.localcloud.cloudformation",
     "inferfleet.localcloud.autoscaling",
+    "inferfleet.localcloud.cloudwatch",
     "inferfleet.localcloud.events",
 )
 """Modules that extend MiniStack, in the order in which they do it."""
+
+PACE = "INFERFLEET_LOCAL_PACE"
+"""Names how much faster than AWS the waits of the platform pass."""
 
 _KEEP_ALIVE_S = 75
 
@@ -66,12 +72,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         kvs_port=options.kvs_port,
         region=os.environ.get("MINISTACK_REGION", "us-east-1"),
         account=os.environ.get("MINISTACK_ACCOUNT_ID", "000000000000"),
-        pace=float(os.environ.get("INFERFLEET_LOCAL_PACE", "1")),
+        pace=_pace(),
     )
     with ExitStack() as stack:
         for close in extend(place):
             stack.callback(close)
         asyncio.run(_serve(place, stack.close))
+
+
+def _pace() -> float:
+    """How much faster than AWS the platform's waits pass.
+
+    Raises:
+        InputError: The variable holds something else.
+    """
+    text = os.environ.get(PACE) or "1"
+    try:
+        pace = float(text)
+    except ValueError:
+        pace = 0.0
+    if not pace >= 1:
+        raise InputError(f"{PACE}={text!r} must be a number from 1 on, such as 60 for an hour's waits in a minute")
+    return pace
 
 
 def extend(place: Place, extensions: Sequence[str] = EXTENSIONS) -> list[Callable[[], None]]:
@@ -99,6 +121,8 @@ async def _serve(place: Place, close: Callable[[], None]) -> None:
         await asyncio.to_thread(close)
 
     await serve(ministack.app, config, shutdown_trigger=over)
+    # All has been closed and kept. Threads that still wait, for a target's answer or a container's end, do so in vain.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,20 @@ def test_blue_green_shifts_the_listener_and_loses_no_request(world):
     assert [task["taskDefinitionArn"] for task in world.tasks(service)] != [first]
 
 
+def test_a_service_that_leaves_blue_green_keeps_its_traffic_where_its_tasks_are(world):
+    balanced = world.balanced()
+    service = world.create(world.define(world.container("v1")), balanced=balanced, strategy="BLUE_GREEN")
+    world.settled(service)
+    world.update(service, taskDefinition=world.define(world.container("v2")))
+    world.settled(service)
+    with world.load(balanced.host) as answers:
+        rolling = {"strategy": "ROLLING"}
+        world.update(service, taskDefinition=world.define(world.container("v3")), deploymentConfiguration=rolling)
+        assert world.settled(service)["status"] == "SUCCESSFUL"
+        world.wait(lambda: answers[200, "v3"])
+    assert set(answers) == {(200, "v2"), (200, "v3")}
+
+
 def test_a_version_that_fails_its_health_check_is_rolled_back_and_reported(world):
     balanced = world.balanced()
     service = world.create(world.define(world.container("v1")), balanced=balanced)

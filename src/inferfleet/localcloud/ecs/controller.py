@@ -109,7 +109,8 @@ class Controller:
         from ministack.core.responses import request_scope
         from ministack.services import ecs
 
-        tasks = [(scope, task) for scope, task in ecs._tasks.all_items() if task["lastStatus"] != "STOPPED"]
+        # Only what ran before the engine is asked: a container that starts meanwhile would seem to be gone.
+        tasks = [(scope, task) for scope, task in ecs._tasks.all_items() if task["lastStatus"] == "RUNNING"]
         seen = self._engine.observe(self._environment.label) if tasks else {}
         for (account, region, _), task in tasks:
             with request_scope(account, region):
@@ -123,20 +124,21 @@ class Controller:
     def _look_at(self, task: Json, seen: dict[str, Seen]) -> None:
         """Takes over what the engine says of a task's containers."""
         run = self.runs.of(task)
-        if task["lastStatus"] != "RUNNING" or not run.containers:
+        if not run.containers:
             return
         definitions = {entry["name"]: entry for entry in _definition(task)["containerDefinitions"]}
         states = []
         for record in task["containers"]:
             name = record["name"]
             container = seen.get(run.containers[name].id)
+            is_essential = definitions[name].get("essential", True)
             if container is None or not container.is_running:
                 record.update(lastStatus="STOPPED", exitCode=self._engine.exit_code(run.containers[name].id))
-                if definitions[name].get("essential", True) and task["desiredStatus"] != "STOPPED":
+                if is_essential and task["desiredStatus"] != "STOPPED":
                     self.runs.stop(task, "Essential container in task exited", "EssentialContainerExited", drains=False)
             elif (definitions[name].get("healthCheck") or {}).get("command"):
                 record["healthStatus"] = container.health
-                states.append(container.health)
+                states += [container.health] if is_essential else []
         task["healthStatus"] = next(
             (state for state in ("UNHEALTHY", "UNKNOWN", "HEALTHY") if state in states), "UNKNOWN"
         )

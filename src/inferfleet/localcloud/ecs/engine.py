@@ -189,12 +189,12 @@ class Engine:
         return False
 
     def usage(self, container_id: str) -> Usage | None:
-        """What a container has used; None if it is gone."""
+        """What a container has used; None if it is gone, or going."""
         from docker.errors import APIError
 
         try:
             found = self.required.api.stats(container_id, stream=False, one_shot=True)
-        except APIError:
+        except (APIError, ValueError):
             return None
         memory = found.get("memory_stats") or {}
         details = memory.get("stats") or {}

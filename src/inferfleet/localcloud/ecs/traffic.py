@@ -14,6 +14,7 @@ _ALL = 100.0
 def shift(kept: Kept) -> None:
     """Sets the weights of a service's listener rules to what its deployment says."""
     deployment = kept.service.deployment
+    weight = deployment.weight if deployment.shifts_traffic else _ALL
     revision = kept.revisions[deployment.target]
     for entry, group in zip(revision.settings.get("loadBalancers") or (), revision.groups, strict=True):
         advanced = entry.get("advancedConfiguration") or {}
@@ -21,12 +22,9 @@ def shift(kept: Kept) -> None:
         if not all(pair):
             continue
         other = pair[1] if group == pair[0] else pair[0]
-        for key, weight in (
-            ("productionListenerRule", deployment.weight),
-            ("testListenerRule", deployment.test_weight),
-        ):
+        for key, share in (("productionListenerRule", weight), ("testListenerRule", deployment.test_weight)):
             if rule := advanced.get(key):
-                _weigh(rule, {group: weight, str(other): _ALL - weight})
+                _weigh(rule, {group: share, str(other): _ALL - share})
 
 
 def _weigh(rule_arn: str, weights: dict[str, float]) -> None:
