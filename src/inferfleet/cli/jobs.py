@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inferfleet.cli.recovery import AsJson, Cluster, _known, _parts, _print, _table
+from inferfleet.cli.recovery import AsJson, Cluster, _known, _parts, _print, _table, told
 from inferfleet.errors import InputError
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
@@ -18,10 +18,10 @@ _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     group = typer.Typer(help="Start, list and stop jobs that recovery keeps alive.", no_args_is_help=True)
-    group.command("run")(run)
-    group.command("list")(list_jobs)
-    group.command("stop")(stop)
-    group.command("retry")(retry)
+    group.command("run")(told(run))
+    group.command("list")(told(list_jobs))
+    group.command("stop")(told(stop))
+    group.command("retry")(told(retry))
     app.add_typer(group, name="jobs")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,9 +27,51 @@ Cluster = Annotated[
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     group = typer.Typer(help="See and steer GPU recovery.", no_args_is_help=True)
-    for command in (status, incidents, explain, replay, drain, return_node, pause, resume, simulate):
-        group.command("return" if command is return_node else command.__name__)(command)
+    for command in (status, incidents, explain, replay, drain, return_node, pause, resume):
+        group.command("return" if command is return_node else command.__name__)(told(command))
+    group.command("simulate")(simulate)
     app.add_typer(group, name="recovery")
+
+
+def told(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose troubles with AWS are told with the way out."""
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        with _troubles(given.get("cluster", "")):
+            command(**given)
+
+    return run
+
+
+@contextmanager
+def _troubles(cluster: str) -> Iterator[None]:
+    """Turns what boto3 raises into errors that say what to do.
+
+    Raises:
+        InputError: No region is chosen, or recovery is not deployed for this cluster.
+        OutsideError: AWS cannot be reached, or refuses.
+    """
+    try:
+        import boto3
+        from botocore.exceptions import ClientError, NoRegionError
+    except ModuleNotFoundError:
+        raise OutsideError("this command talks to AWS and needs boto3: pip install 'inferfleet[recovery]'") from None
+    from inferfleet.deploy.operations import account
+
+    region = boto3.session.Session().region_name or ""
+    with account.told(region):
+        try:
+            yield
+        except NoRegionError:
+            raise InputError("no region: set AWS_REGION, or name a profile that has one with AWS_PROFILE") from None
+        except ClientError as error:
+            if account.code(error) != "ResourceNotFoundException":
+                raise
+            raise InputError(
+                f'recovery is not deployed for the cluster "{cluster}" in {region}: one of its tables is not there; '
+                "deploy EcsGpuRecoveryStack, or set TASK_TABLE_NAME, JOB_TABLE_NAME … to the names that it has"
+            ) from error
 
 
 def status(cluster: Cluster = "", as_json: AsJson = False) -> None:
@@ -146,15 +190,20 @@ def simulate(
 ) -> None:
     """Play a fleet's failures through recovery's own core, and report how it fared. No AWS needed.
 
+    Its limits are those of RECOVERY_POLICY, as for the Lambdas.
+
     Example: `inferfleet recovery simulate --nodes 2048 --days 54 --profile llama3 --html report.html`
     """
     import gc
+    import os
 
+    from inferfleet.recovery.aws.settings import policy_of
     from inferfleet.recovery.simulator.run import Settings
     from inferfleet.recovery.simulator.run import simulate as run
 
     try:
-        settings = Settings(nodes, gpus_per_node, days, seed, profile, events_lost, duplicates)
+        limits = policy_of(os.environ)
+        settings = Settings(nodes, gpus_per_node, days, seed, profile, events_lost, duplicates, limits)
     except ValueError as error:
         raise InputError(str(error)) from None
     gc.set_threshold(200_000, 50, 50)
@@ -237,10 +286,7 @@ def _parts(cluster: str) -> Parts:
     """Recovery as the command line uses it: the same code as in the Lambdas, with this machine's credentials."""
     import os
 
-    try:
-        import boto3
-    except ModuleNotFoundError:
-        raise OutsideError("this command talks to AWS and needs boto3: pip install 'inferfleet[recovery]'") from None
+    import boto3
 
     from inferfleet.recovery.aws.handlers import assemble
     from inferfleet.recovery.aws.settings import settings_from

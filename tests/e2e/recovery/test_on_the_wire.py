@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 
 from botocore.exceptions import ClientError
+from typer.testing import CliRunner
 
+from inferfleet.cli.main import build
+from inferfleet.errors import InputError
 from inferfleet.recovery.aws.settings import EVIDENCE_ATTRIBUTE, FENCE_ATTRIBUTE
 from inferfleet.recovery.core.observations import Verb
 from inferfleet.recovery.core.record import replay
@@ -375,3 +378,17 @@ def test_a_diagnosis_asks_for_as_many_gpus_as_its_node_has(region):
     fleet.command(Verb.RETURN, small.id)
     fleet.settle(2)
     assert fleet.node(small.id).phase is NodePhase.IN_SERVICE
+
+
+def test_a_cluster_that_recovery_is_not_deployed_for_is_told_so(ministack, monkeypatch):
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": ministack.url,
+        "NODE_TABLE_NAME": "no_such_table",
+    }.items():
+        monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(build("recovery"), ["recovery", "status", "--cluster", "theirs"])
+    assert isinstance(result.exception, InputError)
+    assert 'not deployed for the cluster "theirs"' in str(result.exception)

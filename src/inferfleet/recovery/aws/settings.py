@@ -75,8 +75,17 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         lease_seconds=float(timeout),
         daemons=frozenset(environment.get("RECOVERY_DAEMONS", AGENT_SERVICE).split(",")),
         xid_overrides=_mapping(environment, "RECOVERY_XID_OVERRIDES"),
-        policy=policy_from(_mapping(environment, "RECOVERY_POLICY")),
+        policy=policy_of(environment),
     )
+
+
+def policy_of(environment: Mapping[str, str]) -> Policy:
+    """The limits, from RECOVERY_POLICY.
+
+    Raises:
+        ValueError: It is no JSON object, or names a limit that is unknown or makes no sense.
+    """
+    return policy_from(_mapping(environment, "RECOVERY_POLICY"))
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
