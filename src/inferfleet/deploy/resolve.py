@@ -18,6 +18,8 @@ from inferfleet.deploy import instances
 from inferfleet.errors import InputError
 
 UNITS = 1024
+UNKNOWN_ACCOUNT = "${AWS_ACCOUNT_ID}"
+"""Stands for the account of a fleet whose file names none."""
 _HEALTH_PATHS = {"api": "/health"}
 _READY_PATHS = {"api": "/ready", "streams": "/readyz"}
 _LONGEST_BALANCER_NAME = 32
@@ -189,7 +191,7 @@ class _Resolver:
         image = self.fleet.images.get(spec.image)
         if image is None or image.uri:
             return image.uri if image is not None and image.uri else spec.image
-        account = self.fleet.account or "${AWS_ACCOUNT_ID}"
+        account = self.fleet.account or UNKNOWN_ACCOUNT
         repository = image.repository or spec.image
         return f"{account}.dkr.ecr.{self.fleet.region}.amazonaws.com/{repository}:${{IMAGE_TAG}}"
 
@@ -254,7 +256,7 @@ def examine(fleet: FleetFile) -> tuple[ResolvedFleet, list[Problem]]:
     """Resolves a fleet as far as it goes, and says what cannot work."""
     resolver = _Resolver(fleet)
     services = tuple(resolver.service(key, spec) for key, spec in fleet.services.items())
-    account = fleet.account or "${AWS_ACCOUNT_ID}"
+    account = fleet.account or UNKNOWN_ACCOUNT
     return ResolvedFleet(fleet, account, fleet.cluster or f"{fleet.name}-cluster", services), resolver.problems
 
 
@@ -281,8 +283,9 @@ def _room(capacity: Capacity | None) -> Room | None:
 
 
 def capacity_provider(fleet: str, capacity: str) -> str:
-    """The name of the capacity provider of an entry of `capacity`."""
-    return f"{fleet}-{capacity}-capacity-provider"
+    """The name of the capacity provider of an entry of `capacity`; some beginnings are AWS's own."""
+    name = f"{fleet}-{capacity}-capacity-provider"
+    return f"on-{name}" if name.startswith(("aws", "ecs", "fargate")) else name
 
 
 def _providers(fleet: str, name: str, capacity: Capacity | None) -> tuple[Provider, ...]:

@@ -1,6 +1,6 @@
 import pytest
 
-from inferfleet.deploy.resolve import tasks_per_instance
+from inferfleet.deploy.resolve import capacity_provider, tasks_per_instance
 from inferfleet.errors import InputError
 
 GPU = "capacity: {gpu: {instances: [g4dn.xlarge]}}\n"
@@ -95,3 +95,8 @@ def test_a_load_balancer_has_a_name_that_fits_and_changes_with_what_replaces_it(
     fleet = make_fleet(f"services: {{{key}: {{kind: api, image: 'x/api:1', load_balancer: {settings}}}}}")
     assert fleet.services[0].names.load_balancer == name
     assert len(name) <= 32
+
+
+def test_a_capacity_provider_has_no_name_that_aws_keeps_for_itself():
+    assert capacity_provider("vision", "gpu") == "vision-gpu-capacity-provider"
+    assert capacity_provider("ecs-vision", "gpu") == "on-ecs-vision-gpu-capacity-provider"

@@ -14,6 +14,7 @@ from inferfleet.deploy.stacks.base import FleetStack, output
 
 _HTTPS = ec2.Port.tcp(443)
 _PUBLIC_MASK = 24
+_BALANCER_MASK = 27
 _MOST_ZONES = 3
 _NOTHING = Reach(endpoints=(), internet=(), nat_gateways=0)
 
@@ -100,8 +101,13 @@ class FleetNetwork(Construct):
         return vpc
 
     def _public_mask(self) -> int:
-        """Public subnets hold load balancers and NAT gateways only: a /24 each, or a sixteenth of a smaller VPC."""
-        return max(_PUBLIC_MASK, int(self.settings.cidr.rpartition("/")[2]) + 4)
+        """Public subnets hold load balancers and NAT gateways only: a /24 each, or a sixteenth of a smaller VPC.
+
+        A load balancer wants at least a /27.
+        https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
+        """
+        sixteenth = int(self.settings.cidr.rpartition("/")[2]) + 4
+        return min(max(_PUBLIC_MASK, sixteenth), _BALANCER_MASK)
 
     def _subnets(self, name: str, ids: tuple[str, ...], created: list[ec2.ISubnet]) -> list[ec2.ISubnet]:
         if not self.settings.vpc:

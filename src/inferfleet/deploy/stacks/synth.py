@@ -10,6 +10,7 @@ import aws_cdk as cdk
 
 from inferfleet.deploy.resolve import ResolvedFleet
 from inferfleet.deploy.stacks.app import add_fleet
+from inferfleet.errors import InputError
 
 FLAGS = {"@aws-cdk/core:defaultCrossStackReferences": "strong"}
 """How the CDK is set: what another stack uses cannot be deleted or replaced under it."""
@@ -57,7 +58,7 @@ def synthesise(
             only looked at.
 
     Raises:
-        InputError: An image is missing, or a configuration cannot be read.
+        InputError: An image is missing, a configuration cannot be read, or the CDK refuses what the file says.
     """
     app = cdk.App(
         outdir=str((out or folder / "cdk.out").absolute()),
@@ -66,8 +67,12 @@ def synthesise(
         builtin_cloud_formation_validation=False,
         context=FLAGS,
     )
-    add_fleet(app, fleet, folder, images=images, draft=draft)
-    assembly = app.synth()
+    try:
+        add_fleet(app, fleet, folder, images=images, draft=draft)
+        assembly = app.synth()
+    except RuntimeError as error:
+        # What the CDK itself refuses comes out of Node as this, with its reason in the first lines.
+        raise InputError(f"{fleet.file.name}: the CDK makes no stacks of it: {error}") from error
     names = {stack.id: stack.stack_name for stack in assembly.stacks}
     stacks = tuple(
         SynthesisedStack(

@@ -75,6 +75,14 @@ def test_a_service_whose_stack_would_take_anothers_name_is_refused(tmp_path):
         synthesise(fleet, tmp_path, images={}, draft=True)
 
 
+def test_what_the_cdk_refuses_is_told_as_a_mistake_of_the_file(tmp_path):
+    from inferfleet.deploy.stacks.synth import synthesise
+
+    fleet = make(FLEET.replace("image: app}", "image: app, permissions: [{actions: [read], resources: ['*']}]}"))
+    with pytest.raises(InputError, match=r"one: the CDK makes no stacks of it: .*[Aa]ction"):
+        synthesise(fleet, tmp_path, images={}, draft=True)
+
+
 def _lower(key: str) -> str:
     """A key of CloudFormation as the API writes it."""
     special = {"EnableECSManagedTags": "enableECSManagedTags", "PlacementStrategies": "placementStrategy"}

@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import json
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from tests.unit.deploy.stacks.test_assembly import FLEET, make
+
 NETWORK = "vision-network"
 
 
@@ -52,20 +58,29 @@ def test_public_subnets_have_a_way_to_the_internet_and_private_ones_have_none(ev
     assert all("public" in key for key in routes)
 
 
-def test_a_zone_can_be_added_without_moving_the_subnets_that_are_there(everything, tmp_path):
-    import json
-
+def subnets(folder: Path, network: str) -> dict[str, IPv4Network]:
+    """The address ranges of a created network, by the subnet's id."""
     from inferfleet.deploy.stacks.synth import synthesise
-    from tests.unit.deploy.stacks.test_assembly import FLEET, make
 
-    def subnets(zones: int) -> set[tuple[str, str]]:
-        fleet = make(FLEET + f"network: {{zones: {zones}}}\n")
-        assembly = synthesise(fleet, tmp_path, images={}, draft=True, out=tmp_path / str(zones))
-        (template,) = [json.loads(s.template.read_text()) for s in assembly.stacks if s.name == "one-network"]
-        resources = template["Resources"].items()
-        return {(k, r["Properties"]["CidrBlock"]) for k, r in resources if r["Type"] == "AWS::EC2::Subnet"}
+    fleet = make(FLEET + f"network: {network}\n")
+    assembly = synthesise(fleet, folder, images={}, draft=True, out=folder / str(abs(hash(network))))
+    (template,) = [json.loads(s.template.read_text()) for s in assembly.stacks if s.name == "one-network"]
+    found = {
+        key: item["Properties"] for key, item in template["Resources"].items() if item["Type"].endswith("::Subnet")
+    }
+    return {key: IPv4Network(item["CidrBlock"]) for key, item in found.items()}
 
-    assert subnets(2) < subnets(3)
+
+def test_a_zone_can_be_added_without_moving_the_subnets_that_are_there(tmp_path):
+    assert subnets(tmp_path, "{zones: 2}").items() < subnets(tmp_path, "{zones: 3}").items()
+
+
+def test_the_smallest_network_has_room_for_a_load_balancer_in_each_zone(tmp_path):
+    """A load balancer wants a /27; AWS refuses it in less."""
+    found = subnets(tmp_path, "{cidr: 10.0.0.0/24, zones: 3}")
+    public = [network for key, network in found.items() if "public" in key]
+    assert len(public) == 3
+    assert all(network.prefixlen <= 27 for network in public)
 
 
 def test_what_is_rejected_is_logged(everything):
