@@ -202,7 +202,7 @@ def synthesise(job: Job, uris: Mapping[str, str], *, draft: bool = False) -> dic
     try:
         from inferfleet.deploy.stacks.synth import synthesise as write
     except ModuleNotFoundError as error:
-        raise InputError(f"deploying needs {error.name}: pip install 'inferfleet[deploy]'") from error
+        raise InputError(f"deploying needs {error.name}: pip install 'inferfleet[cdk]'") from error
     assembly = write(job.fleet, job.folder, images=uris, out=job.work, draft=draft)
     return {stack.name: json.loads(stack.template.read_text()) for stack in assembly.stacks}
 
