@@ -88,8 +88,8 @@ class World:
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         # Health checks every second are below what boto3 lets through, though not below what tests have time for.
         lenient = Config(parameter_validation=False)
-        names = ("ecs", "elbv2", "logs", "cloudwatch", "events", "sqs")
-        self.ecs, self.elb, self.logs, self.cloudwatch, self.events, self.sqs = (
+        names = ("ecs", "elbv2", "logs", "cloudwatch", "events", "sqs", "ecr")
+        self.ecs, self.elb, self.logs, self.cloudwatch, self.events, self.sqs, self.ecr = (
             boto3.client(name, **options, **keys, config=lenient) for name in names
         )
         self.services: list[str] = []

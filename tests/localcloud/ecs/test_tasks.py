@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import subprocess
+import tarfile
 import time
 import urllib.request
+import uuid
+
+from inferfleet.localcloud import cloud
+from tests.localcloud.ecs.conftest import World
 
 
 def run(world, *containers, **overrides):
@@ -131,3 +138,45 @@ def answers(url):
         return urllib.request.urlopen(url, timeout=2).status == 200
     except OSError:
         return False
+
+
+def test_an_image_that_was_pushed_to_the_registry_is_found_there(world):
+    name = f"pushed-{uuid.uuid4().hex[:8]}"
+    port = world.url.rsplit(":", 1)[-1]
+    world.ecr.create_repository(repositoryName=name)
+    local = f"127.0.0.1:{port}/{name}:1"
+    for command in (["import", "-", local], ["push", "-q", local], ["rmi", local]):
+        subprocess.run(["docker", *command], input=empty_archive(), check=True, capture_output=True)
+    container = world.container(image=f"000000000000.dkr.ecr.us-east-1.amazonaws.com/{name}:1", linuxParameters={})
+    try:
+        ended = task(world, run(world, container))
+    finally:
+        subprocess.run(["docker", "rmi", "-f", local], check=True, capture_output=True)
+    assert ended["stopCode"] == "TaskFailedToStart"
+    assert ended["stoppedReason"].startswith("CannotStartContainerError"), "it was pulled, but holds nothing to run"
+
+
+def test_without_an_engine_tasks_are_records_that_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    running = cloud.start(tmp_path, port=0, kvs_port=0)
+    try:
+        world = World(running, "nothing:1")
+        service = world.create(world.define(world.container("v1")), count=2)
+        assert world.settled(service)["status"] == "SUCCESSFUL"
+        world.update(service, taskDefinition=world.define(world.container("v2")))
+        assert world.settled(service)["status"] == "SUCCESSFUL"
+        assert {one["taskDefinitionArn"][-1] for one in world.tasks(service)} == {"2"}
+        world.ecs.delete_service(cluster="fleet", service=service, force=True)
+        world.wait(lambda: world.service(service)["status"] == "INACTIVE")
+    finally:
+        cloud.stop(tmp_path)
+
+
+def empty_archive():
+    """A root file system with nothing in it but a folder."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        folder = tarfile.TarInfo("empty")
+        folder.type = tarfile.DIRTYPE
+        tar.addfile(folder)
+    return archive.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import threading
@@ -238,6 +239,8 @@ def _lives(label: str) -> bool:
 
 
 def _connected() -> DockerClient | None:
+    if importlib.util.find_spec("docker") is None:
+        return None
     import docker
     from docker.errors import DockerException
 
