@@ -200,3 +200,11 @@ def test_a_fleet_with_recovery_has_its_stack_its_instances_tagged_and_its_servic
     (group,) = _of(templates["gpu-recovery-cluster"], "AWS::AutoScaling::AutoScalingGroup").values()
     tag = {"Key": "inferfleet:recovery", "Value": "my-gpu-cluster", "PropagateAtLaunch": True}
     assert tag in group["Tags"]
+
+
+def test_cdk_nag_finds_nothing_that_is_not_acknowledged_with_a_reason(tmp_path):
+    pytest.importorskip("cdk_nag")
+    from inferfleet.recovery.stack.stack import EcsGpuRecoveryStack
+    from tests.unit.deploy.stacks.test_nag import found
+
+    assert found(lambda app: EcsGpuRecoveryStack(app, options=options_from(ENVIRONMENT)), tmp_path) == []

@@ -119,7 +119,7 @@ class EcsGpuRecovery(Construct):
             description=f"GPU recovery of the cluster {self._settings.cluster}",
             inline_policies={"recovery": iam.PolicyDocument.from_json(policy(lambda_grants(self._scope)))},
         )
-        acknowledge_grants(role, self._scope, diagnosis_log)
+        acknowledge_grants(role, lambda_grants, self._scope, log_group=diagnosis_log)
         with code_folder() as folder:
             code = functions.Code.from_asset(str(folder))
             return {name: self._function(name, code, role) for name in _HANDLERS}
@@ -135,7 +135,7 @@ class EcsGpuRecovery(Construct):
             description=_ABOUT[name],
             code=code,
             handler=f"inferfleet.recovery.aws.handlers.{_HANDLERS[name]}",
-            runtime=functions.Runtime.PYTHON_3_13,
+            runtime=functions.Runtime.PYTHON_3_12,
             architecture=functions.Architecture.ARM_64,
             timeout=self._timeout,
             memory_size=self.options.memory_mib,

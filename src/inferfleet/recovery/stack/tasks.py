@@ -12,6 +12,7 @@ from constructs import Construct
 
 from inferfleet.recovery.aws.permissions import Scope, agent_grants, policy
 from inferfleet.recovery.aws.settings import AGENT_SERVICE
+from inferfleet.recovery.stack.nag import acknowledge, acknowledge_grants
 from inferfleet.recovery.stack.options import Options
 
 _NVML = "/usr/lib64/libnvidia-ml.so.1"
@@ -66,7 +67,9 @@ def node_agent(scope: Construct, options: Options, where: Scope) -> ecs.CfnServi
     """Makes the node agent: one task on each GPU instance, which the ECS agent keeps running."""
     definition = ecs.Ec2TaskDefinition(scope, "Agent", family=AGENT_SERVICE, network_mode=ecs.NetworkMode.HOST)
     grants = iam.PolicyDocument.from_json(policy(agent_grants(where)))
-    iam.Policy(scope, "AgentPolicy", document=grants, roles=[definition.task_role])
+    attached = iam.Policy(scope, "AgentPolicy", document=grants, roles=[definition.task_role])
+    acknowledge_grants(attached, agent_grants, where)
+    acknowledge(definition, "AwsSolutions-ECS2", "Its variables are the region and which GPUs it sees.")
     container = definition.add_container(
         "agent",
         container_name="agent",
@@ -109,6 +112,7 @@ def _allow_pull(definition: ecs.Ec2TaskDefinition, image: str) -> None:
         (["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], repository),
     ):
         definition.add_to_execution_role_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
+    acknowledge(definition, "AwsSolutions-IAM5[Resource::*]", "GetAuthorizationToken takes no resource.")
 
 
 def _log_group(scope: Construct, key: str, name: str) -> logs.LogGroup:
