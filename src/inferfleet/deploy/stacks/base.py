@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import aws_cdk as cdk
@@ -15,8 +16,15 @@ def stack_name(fleet: str, part: str) -> str:
     return f"{fleet}-{part}"
 
 
+BOOTSTRAPPED = "inferfleet:bootstrapped"
+"""CDK context: `-c inferfleet:bootstrapped=true` deploys with the roles that `cdk bootstrap` has made."""
+
+
 class FleetStack(cdk.Stack):
     """A stack of a fleet: no assets, so that an account needs no CDK bootstrap, and no lookups.
+
+    It is deployed with the credentials at hand. Where a pipeline may only assume the roles of `cdk bootstrap`, the
+    context `inferfleet:bootstrapped` asks for those.
 
     Args:
         scope: The app.
@@ -27,7 +35,7 @@ class FleetStack(cdk.Stack):
     """
 
     def __init__(self, scope: Construct, part: str, *, fleet: ResolvedFleet, description: str, **props: Any) -> None:
-        props.setdefault("synthesizer", cdk.BootstraplessSynthesizer())
+        props.setdefault("synthesizer", _synthesizer(scope))
         super().__init__(
             scope,
             stack_name(fleet.file.name, part),
@@ -42,6 +50,21 @@ class FleetStack(cdk.Stack):
     def availability_zones(self) -> list[str]:
         """The zones of a network that is created; CloudFormation fills them in, so that nothing is looked up."""
         return [cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(self._zones)]
+
+
+def _synthesizer(scope: Construct) -> cdk.IReusableStackSynthesizer:
+    """Of the CDK's synthesizers this is the one that names no role: those that it names are not there yet."""
+    bootstrapped = str(scope.node.try_get_context(BOOTSTRAPPED)).lower() == "true"
+    return cdk.DefaultStackSynthesizer() if bootstrapped else cdk.LegacyStackSynthesizer()
+
+
+def at_home(fleet: ResolvedFleet) -> ResolvedFleet:
+    """Returns the fleet in the account that it is deployed to, where its file names none."""
+    if fleet.file.account is not None:
+        return fleet
+    unknown, account = fleet.account, cdk.Aws.ACCOUNT_ID
+    services = tuple(replace(item, image=item.image.replace(unknown, account)) for item in fleet.services)
+    return replace(fleet, account=account, services=services)
 
 
 def camel(key: str) -> str:

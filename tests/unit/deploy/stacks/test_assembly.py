@@ -42,10 +42,26 @@ def test_an_existing_network_has_no_stack_of_ours(existing):
 
 
 def test_no_stack_of_a_fleet_needs_a_bootstrapped_account(everything, existing):
+    """Neither a bucket nor a role: CloudFormation refuses a role that is not there."""
     for templates in (everything, existing):
         manifest = json.loads((templates.folder / "manifest.json").read_text())
         assert not any(item["type"] == "cdk:asset-manifest" for item in manifest["artifacts"].values())
+        assert "hnb659fds" not in json.dumps(manifest)
         assert "missing" not in manifest, "something would be looked up"
+
+
+def test_where_the_account_is_bootstrapped_its_roles_can_be_used(tmp_path):
+    import aws_cdk as cdk
+
+    from inferfleet.deploy.stacks import add_fleet
+
+    context = {"inferfleet:bootstrapped": "true"}
+    app = cdk.App(outdir=str(tmp_path / "out"), context=context, builtin_cloud_formation_validation=False)
+    add_fleet(app, make(FLEET), tmp_path, images={}, draft=True)
+    app.synth()
+    artifacts = json.loads((tmp_path / "out" / "manifest.json").read_text())["artifacts"].values()
+    stacks = [item["properties"] for item in artifacts if item["type"] == "aws:cloudformation:stack"]
+    assert all("deploy-role" in item["assumeRoleArn"] for item in stacks)
 
 
 def test_operations_find_what_they_need_in_the_outputs(everything):
