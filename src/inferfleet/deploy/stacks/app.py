@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import aws_cdk as cdk
@@ -11,6 +10,7 @@ from constructs import Construct
 
 from inferfleet.deploy.reach import reach
 from inferfleet.deploy.resolve import ResolvedFleet
+from inferfleet.deploy.stacks.base import at_home
 from inferfleet.deploy.stacks.cluster import ClusterStack
 from inferfleet.deploy.stacks.network import FleetNetwork, NetworkStack
 from inferfleet.deploy.stacks.observability import ObservabilityStack, add_service_alarms, is_watched
@@ -91,15 +91,6 @@ def _on_ecs(
         recovery.add_stack_dependency(cluster)
         stacks.append(recovery)
     return stacks
-
-
-def at_home(fleet: ResolvedFleet) -> ResolvedFleet:
-    """Returns the fleet in the account that it is deployed to, where its file names none."""
-    if fleet.file.account is not None:
-        return fleet
-    unknown, account = fleet.account, cdk.Aws.ACCOUNT_ID
-    services = tuple(replace(item, image=item.image.replace(unknown, account)) for item in fleet.services)
-    return replace(fleet, account=account, services=services)
 
 
 def check_names(fleet: ResolvedFleet) -> None:

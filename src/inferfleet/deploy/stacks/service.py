@@ -16,9 +16,9 @@ from constructs import Construct
 
 from inferfleet.deploy import configuration, permissions
 from inferfleet.deploy import ecs as words
-from inferfleet.deploy.resolve import ResolvedFleet, ResolvedService
+from inferfleet.deploy.resolve import UNKNOWN_ACCOUNT, ResolvedFleet, ResolvedService
 from inferfleet.deploy.stacks.balancer import ServiceBalancer
-from inferfleet.deploy.stacks.base import FleetStack, output
+from inferfleet.deploy.stacks.base import FleetStack, at_home, output
 from inferfleet.deploy.stacks.nag import acknowledge
 from inferfleet.deploy.stacks.network import FleetNetwork
 from inferfleet.deploy.stacks.observability_metrics import alarm_name
@@ -57,7 +57,9 @@ class FleetService(Construct):
         image: str | None = None, folder: Path | None = None,
     ) -> None:  # fmt: skip
         super().__init__(scope, id)
-        self.spec = service = replace(service, image=image or service.image)
+        fleet = at_home(fleet)
+        image = image or service.image.replace(UNKNOWN_ACCOUNT, cdk.Aws.ACCOUNT_ID)
+        self.spec = service = replace(service, image=image)
         self.log_group = logs.LogGroup(
             self,
             "Logs",
