@@ -44,7 +44,7 @@ def main() -> None:
     if os.environ.get("INFERFLEET_NO_DOCKER"):
         _say("Docker", "left out, as INFERFLEET_NO_DOCKER says; the tests of containers are SKIPPED")
     else:
-        with (Path(tempfile.gettempdir()) / "inferfleet-engine.lock").open("a") as lock:
+        with (Path(tempfile.gettempdir()) / f"inferfleet-engine-{os.getuid()}.lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if _attempt("Docker engine", start_engine):
                 _attempt("compose", find_compose)
