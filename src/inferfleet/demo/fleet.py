@@ -27,6 +27,7 @@ from inferfleet.localcloud import cloud as localcloud
 
 NAME = "ml-inference"
 _DOCKERFILE = "docker/Dockerfile"
+_CLOUD = "cloud"
 FASTER = {"INFERFLEET_LOCAL_PACE": "60", "INFERFLEET_AUTOSCALING_MINUTE_S": "2"}
 """A minute of baking and draining passes in a second, one of autoscaling in two."""
 CALM, STORM = 8.0, 40.0
@@ -90,6 +91,7 @@ class Life:
         scaled_in: The tasks that ran when it was calm again.
         removed: The removal.
         removed_again: A second removal.
+        containers: Containers that are left of it.
         seconds: All together.
     """
 
@@ -101,6 +103,7 @@ class Life:
     scaled_in: int
     removed: Ran
     removed_again: Ran
+    containers: tuple[str, ...]
     seconds: float
 
     @property
@@ -114,6 +117,7 @@ class Life:
             (self.scaled_in != _LEAST, f"calm left {self.scaled_in} tasks"),
             (self.removed.code != _GOOD, f"the removal ended with {self.removed.code}"),
             ("nothing is left" not in self.removed.said, "something is left"),
+            (bool(self.containers), f"containers are left: {', '.join(self.containers)}"),
         ]
         for item in self.rollouts:
             wrong.append((item.ran.code != _GOOD, f"{item.strategy} ended with {item.ran.code}"))
@@ -187,7 +191,7 @@ def _story(site: _Site, step: Tell, began: float) -> Life:
     again = site.run("destroy", "--yes")
     return Life(
         first, json.loads(answer), (rolling, blue_green), spoilt, scaled_out, scaled_in, removed, again,
-        time.monotonic() - began,
+        site.containers(), time.monotonic() - began,
     )  # fmt: skip
 
 
@@ -252,6 +256,17 @@ class _Site:
             raise OutsideError(f"inferfleet status ended with {done.returncode}: {done.stderr[-500:]}")
         return dict(json.loads(done.stdout)["services"][0])
 
+    def containers(self) -> tuple[str, ...]:
+        """Containers that the local cloud has made and not removed, in any state."""
+        running = localcloud.find(self.folder / _CLOUD)
+        if running is None:
+            return ()
+        port = running.services["aws"].url.rpartition(":")[2]
+        columns = '{{.Names}} {{.Label "ministack.instance"}}'
+        command = ["docker", "ps", "--all", "--filter", "label=ministack=ecs", "--format", columns]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        return tuple(line.split()[0] for line in listed if line.endswith(f":{port}"))
+
     def address(self) -> str:
         """Where the load balancer answers."""
         return str(self.status()["balancers"][0]["url"])
@@ -308,7 +323,7 @@ def draw(path: Path) -> bytes:
 @contextmanager
 def _cloud(folder: Path) -> Iterator[dict[str, str]]:
     """A local cloud of its own; yields the environment in which the commands find it."""
-    home = folder / "cloud"
+    home = folder / _CLOUD
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     environment = {**os.environ, "INFERFLEET_LOCAL_DIR": str(home), **FASTER}
