@@ -46,3 +46,12 @@ def test_one_bad_minute_of_three_is_no_alarm(aws: Emulator) -> None:
     assert _state(cloudwatch, "three") == "OK"
     _put(cloudwatch, "three", 99.0)
     assert _state(cloudwatch, "three") == "ALARM"
+
+
+def test_silence_is_what_the_alarm_makes_of_it(aws: Emulator) -> None:
+    cloudwatch = aws.client("cloudwatch")
+    states = {"missing": "INSUFFICIENT_DATA", "notBreaching": "OK", "breaching": "ALARM"}
+    for treatment in states:
+        _alarm(cloudwatch, treatment, EvaluationPeriods=1, TreatMissingData=treatment)
+        _put(cloudwatch, treatment, 5.0, minutes_ago=10)
+    assert {treatment: _state(cloudwatch, treatment) for treatment in states} == states

@@ -23,9 +23,10 @@ def _evaluate(otherwise: Callable[[dict[str, Any]], None]) -> Callable[[dict[str
         if alarm.get("ComparisonOperator") not in states.COMPARISONS:
             otherwise(alarm)
             return
-        values = _values(alarm, time.time())
-        if all(value is None for value in values):
+        points = _points(alarm)
+        if not points:
             return
+        values = _values(alarm, points, time.time())
         breaks = states.COMPARISONS[alarm["ComparisonOperator"]]
         breaches = [None if value is None else breaks(value, alarm["Threshold"]) for value in values]
         needed = int(alarm.get("DatapointsToAlarm") or alarm.get("EvaluationPeriods") or 1)
@@ -35,13 +36,19 @@ def _evaluate(otherwise: Callable[[dict[str, Any]], None]) -> Callable[[dict[str
     return evaluate
 
 
-def _values(alarm: Mapping[str, Any], now: float) -> list[float | None]:
-    """The statistic of each of an alarm's periods, oldest first."""
+def _points(alarm: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """All that was ever measured of an alarm's metric, as far as it is kept."""
     from ministack.services import cloudwatch
 
     dimensions = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or ()}
     key = (alarm.get("Namespace"), alarm.get("MetricName"), cloudwatch._dims_key(dimensions))
-    points = list(cloudwatch._metrics.get(key) or ())
+    return list(cloudwatch._metrics.get(key) or ())
+
+
+def _values(alarm: Mapping[str, Any], points: list[dict[str, Any]], now: float) -> list[float | None]:
+    """The statistic of each of an alarm's periods, oldest first."""
+    from ministack.services import cloudwatch
+
     by_time = [(point["Timestamp"], index) for index, point in enumerate(points)]
     statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
     count, period = int(alarm.get("EvaluationPeriods") or 1), int(alarm.get("Period") or 60)
