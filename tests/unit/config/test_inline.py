@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
 from inferfleet.config import inline
@@ -33,3 +37,15 @@ def test_the_environments_configuration_becomes_a_file(monkeypatch, tmp_path):
 def test_without_the_variable_there_is_none(monkeypatch):
     monkeypatch.delenv(inline.VARIABLE, raising=False)
     assert inline.config_file("cameras.yaml") is None
+
+
+@pytest.mark.parametrize(("command", "file"), [("run", "cameras.yaml"), ("serve", "serve.yaml")])
+def test_the_programs_read_the_environments_configuration(tmp_path, command, file):
+    environment = {**os.environ, "TMPDIR": str(tmp_path), inline.VARIABLE: inline.pack("models: {m: {path: 5}}\n")}
+    environment = {name: value for name, value in environment.items() if name not in ("CONFIG_FILE", "SERVE_CONFIG")}
+    done = subprocess.run(
+        [sys.executable, "-c", "from inferfleet.cli.main import main; main()", command],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"inferfleet-config/{file}:1:" in done.stderr
