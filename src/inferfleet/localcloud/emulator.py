@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -74,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         account=os.environ.get("MINISTACK_ACCOUNT_ID", "000000000000"),
         pace=_pace(),
     )
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each request through a load balancer holds a few
     with ExitStack() as stack:
         for close in extend(place):
             stack.callback(close)

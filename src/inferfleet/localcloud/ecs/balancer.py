@@ -211,7 +211,11 @@ def weighted(groups: Sequence[Json]) -> str:
 
 
 def drain_delay(group: str) -> float:
-    """Deregistration delay of a target group in seconds."""
+    """Deregistration delay of a target group in seconds; none for a group that is gone."""
+    from ministack.services import alb
+
+    if group not in alb._tgs:
+        return 0.0
     return float(attribute(group, "deregistration_delay.timeout_seconds") or _DRAIN_DEFAULT_S)
 
 
