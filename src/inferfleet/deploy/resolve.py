@@ -282,6 +282,14 @@ def _room(capacity: Capacity | None) -> Room | None:
     )  # fmt: skip
 
 
+def ecs_capacity(fleet: ResolvedFleet) -> dict[str, Capacity]:
+    """The entries of `capacity` that ECS has: one that only services on EKS name is a pool of nodes there."""
+    if fleet.services and fleet.file.recovery is None and all(item.target == "eks" for item in fleet.services):
+        return {}
+    users = {key: {item.target for item in fleet.services if item.spec.capacity == key} for key in fleet.file.capacity}
+    return {key: item for key, item in fleet.file.capacity.items() if users[key] != {"eks"}}
+
+
 def capacity_provider(fleet: str, capacity: str) -> str:
     """The name of the capacity provider of an entry of `capacity`; some beginnings are AWS's own."""
     name = f"{fleet}-{capacity}-capacity-provider"

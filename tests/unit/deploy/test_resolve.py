@@ -1,6 +1,6 @@
 import pytest
 
-from inferfleet.deploy.resolve import capacity_provider, tasks_per_instance
+from inferfleet.deploy.resolve import capacity_provider, ecs_capacity, tasks_per_instance
 from inferfleet.errors import InputError
 
 GPU = "capacity: {gpu: {instances: [g4dn.xlarge]}}\n"
@@ -100,3 +100,11 @@ def test_a_load_balancer_has_a_name_that_fits_and_changes_with_what_replaces_it(
 def test_a_capacity_provider_has_no_name_that_aws_keeps_for_itself():
     assert capacity_provider("vision", "gpu") == "vision-gpu-capacity-provider"
     assert capacity_provider("ecs-vision", "gpu") == "on-ecs-vision-gpu-capacity-provider"
+
+
+def test_capacity_that_only_kubernetes_uses_is_not_of_ecs(make_fleet):
+    capacity = "capacity: {nodes: {instances: [g6.xlarge]}, gpu: {instances: [g5.xlarge]}}\n"
+    eks = "k: {target: eks, capacity: nodes, image: 'x/k:1', gpu: 1}"
+    both = make_fleet(f"{capacity}services: {{{eks}, e: {{target: ecs-ec2, capacity: gpu, image: 'x/e:1', gpu: 1}}}}")
+    assert set(ecs_capacity(both)) == {"gpu"}
+    assert ecs_capacity(make_fleet(f"{capacity}services: {{{eks}}}")) == {}

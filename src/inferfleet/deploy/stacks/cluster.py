@@ -6,7 +6,7 @@ from aws_cdk import aws_ecs as ecs
 from constructs import Construct
 
 from inferfleet.config.fleet_capacity import Ec2Capacity, ManagedCapacity
-from inferfleet.deploy.resolve import ResolvedFleet, capacity_provider
+from inferfleet.deploy.resolve import ResolvedFleet, capacity_provider, ecs_capacity
 from inferfleet.deploy.stacks.base import FleetStack, camel, output
 from inferfleet.deploy.stacks.instances import InstanceCapacity
 from inferfleet.deploy.stacks.managed import ManagedInstances
@@ -45,7 +45,7 @@ class FleetCluster(Construct):
         )
         self.instances: dict[str, InstanceCapacity] = {}
         self.managed: dict[str, ManagedInstances] = {}
-        for key, settings in fleet.file.capacity.items():
+        for key, settings in ecs_capacity(fleet).items():
             name = capacity_provider(fleet.file.name, key)
             if isinstance(settings, Ec2Capacity):
                 self.instances[key] = InstanceCapacity(

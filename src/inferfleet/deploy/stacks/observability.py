@@ -16,7 +16,7 @@ from constructs import Construct
 
 from inferfleet.config.cameras import CamerasFile
 from inferfleet.deploy import configuration
-from inferfleet.deploy.resolve import ResolvedFleet, capacity_provider
+from inferfleet.deploy.resolve import ResolvedFleet, capacity_provider, ecs_capacity
 from inferfleet.deploy.stacks import observability_dashboard as dashboard
 from inferfleet.deploy.stacks.balancer import ServiceBalancer
 from inferfleet.deploy.stacks.base import FleetStack, output
@@ -37,7 +37,7 @@ def is_watched(fleet: ResolvedFleet) -> bool:
     """Whether there is anything that watches over a fleet, beside the alarms in the stacks of its services."""
     file = fleet.file
     has_topic = file.alerts.topic is not None and file.alerts.topic.startswith("arn:")
-    has_instances = any(item.kind != "fargate" for item in file.capacity.values())
+    has_instances = any(item.kind != "fargate" for item in ecs_capacity(fleet).values())
     return not has_topic or bool(file.alerts.emails or file.dashboards or file.budget or has_instances)
 
 
@@ -99,7 +99,7 @@ class FleetObservability(Construct):
         super().__init__(scope, id)
         self.topic = self._topic(fleet)
         self.alarms = [
-            self._capacity_alarm(fleet, name) for name, item in fleet.file.capacity.items() if item.kind != "fargate"
+            self._capacity_alarm(fleet, name) for name, item in ecs_capacity(fleet).items() if item.kind != "fargate"
         ]
         self.dashboard: cw.Dashboard | None = None
         if fleet.file.dashboards:

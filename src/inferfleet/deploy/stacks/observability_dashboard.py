@@ -10,7 +10,7 @@ from aws_cdk import aws_cloudwatch as cw
 from inferfleet.config.cameras import CamerasFile
 from inferfleet.config.sink_aws import DynamoDbSink, KinesisSink
 from inferfleet.config.sources import KvsSource
-from inferfleet.deploy.resolve import ResolvedFleet, ResolvedService, capacity_provider
+from inferfleet.deploy.resolve import ResolvedFleet, ResolvedService, capacity_provider, ecs_capacity
 from inferfleet.deploy.stacks.observability_alarms import CAMERA_TROUBLES, ERRORS, SINK_FAILURES
 from inferfleet.deploy.stacks.observability_metrics import (
     FIVE_MINUTES,
@@ -99,7 +99,7 @@ def _fleet(fleet: ResolvedFleet, services: Sequence[ResolvedService]) -> Row:
 
 
 def _capacity(fleet: ResolvedFleet) -> Iterator[Row]:
-    names = [name for name, item in fleet.file.capacity.items() if item.kind != "fargate"]
+    names = [name for name, item in ecs_capacity(fleet).items() if item.kind != "fargate"]
     if names:
         providers = {name: capacity_provider(fleet.file.name, name) for name in names}
         full = [labelled(provider_reservation(fleet, provider), name) for name, provider in providers.items()]
