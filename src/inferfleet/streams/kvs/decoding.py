@@ -266,15 +266,21 @@ class FragmentDecoder:
 
 
 def _video(fragment: Fragment) -> tuple[Track | None, list[Frame]]:
-    """The video track of a fragment, and its frames."""
+    """The video track of a fragment, and its frames that are not empty."""
     track = next((track for track in fragment.tracks if track.kind == _VIDEO), None)
-    return track, [frame for frame in fragment.frames if track is not None and frame.track == track.number]
+    number = track.number if track is not None else 0
+    # An empty packet would tell the decoder that the stream has ended.
+    return track, [frame for frame in fragment.frames if frame.track == number and len(frame.data)]
 
 
 def _packet(frame: Frame) -> Packet[VideoStream]:
     import av
 
-    packet = cast("Packet[VideoStream]", av.Packet(cast("bytes", frame.data)))  # any buffer will do
+    # A copy in FFmpeg's own memory. Were the packet a view of Python's, the thread of the decoder that is done with it
+    # would need the interpreter's lock for letting it go, and who frees the decoder holds that lock while it waits for
+    # the thread: both would wait for ever.
+    packet = cast("Packet[VideoStream]", av.Packet(len(frame.data)))
+    packet.update(cast("bytes", frame.data))
     packet.pts = _milliseconds(frame)
     packet.time_base = _TIME_BASE
     packet.is_keyframe = frame.keyframe
