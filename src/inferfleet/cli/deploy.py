@@ -57,7 +57,7 @@ def deploy(
         tempfile.TemporaryDirectory(prefix="inferfleet-") as work,
     ):
         show.step(f"checking {fleet}")
-        _examine(where)
+        _examine(where, fleet.parent)
         _validate(where)
         job = Job(
             where.fleet, fleet.parent, Path(work) / "cdk.out", where.account, where.substitutions, _given(image or [])
@@ -86,11 +86,11 @@ def _given(pairs: list[str]) -> dict[str, str]:
     return given
 
 
-def _examine(where: Target) -> None:
+def _examine(where: Target, folder: Path) -> None:
     from inferfleet.deploy.operations import doctor, words
     from inferfleet.errors import OutsideError
 
-    found = doctor.examine(where.account, where.fleet)
+    found = doctor.examine(where.account, where.fleet, folder)
     bad = [check for check in found if check.level is not doctor.Level.OK]
     if bad:
         print(words.checks(bad), file=sys.stderr)

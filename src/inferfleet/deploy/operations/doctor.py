@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from inferfleet.config.fleet_capacity import Ec2Capacity
 from inferfleet.deploy import instances
 from inferfleet.deploy.operations import images, tools
 from inferfleet.deploy.operations.account import Account, code
+from inferfleet.deploy.reach import reach
 from inferfleet.deploy.resolve import ResolvedFleet
 from inferfleet.errors import InferfleetError, OutsideError
 
@@ -52,10 +54,16 @@ class Quota:
     most: int
 
 
-def examine(account: Account, fleet: ResolvedFleet) -> list[Check]:
+def examine(account: Account, fleet: ResolvedFleet, folder: Path | None = None) -> list[Check]:
     """Looks at everything that a deployment of this fleet needs.
 
+    Args:
+        account: Where it is deployed.
+        fleet: The fleet.
+        folder: The folder of its fleet.yaml; without it nothing is known of what its configurations need.
+
     Raises:
+        InputError: A configuration cannot be read.
         OutsideError: AWS cannot be reached.
     """
     checks = [*tools_for(fleet, local=account.is_local)]
@@ -65,6 +73,7 @@ def examine(account: Account, fleet: ResolvedFleet) -> list[Check]:
         return [*checks, Check("credentials", Level.FAILED, str(error))]
     if not account.is_local:
         checks += _quotas(account, fleet)
+        checks += _endpoints(account, fleet, folder)
     return checks
 
 
@@ -165,6 +174,36 @@ def _quotas(account: Account, fleet: ResolvedFleet) -> Iterator[Check]:
         yield Check("quotas", Level.WARNING, f"not known ({code(error)})", "allow servicequotas:ListServiceQuotas")
         return
     yield from judge_quotas(wanted, {item["QuotaName"]: float(item["Value"]) for item in listed})
+
+
+def _endpoints(account: Account, fleet: ResolvedFleet, folder: Path | None) -> Iterator[Check]:
+    wanted = [endpoint.name for endpoint in reach(fleet, folder).endpoints]
+    if not wanted:
+        return
+    try:
+        answer = account.client("ec2").describe_vpc_endpoint_services()
+    except Exception as error:
+        if not code(error):
+            raise
+        yield Check("endpoints", Level.WARNING, f"not known ({code(error)})", "allow ec2:DescribeVpcEndpointServices")
+        return
+    yield judge_endpoints(fleet.region, wanted, answer["ServiceNames"])
+
+
+def judge_endpoints(region: str, wanted: Sequence[str], offered: Collection[str]) -> Check:
+    """Compares the VPC endpoints that a fleet gets with those that there are in its region.
+
+    Args:
+        region: The region.
+        wanted: Names of endpoints, such as `ecr.api`.
+        offered: Names of endpoint services, such as `com.amazonaws.eu-west-1.ecr.api`.
+    """
+    missing = [name for name in wanted if f"com.amazonaws.{region}.{name}" not in offered]
+    if not missing:
+        return Check("endpoints", Level.OK, ", ".join(wanted))
+    rest = ", ".join(name for name in wanted if name not in missing)
+    fix = f"write `network: {{endpoints: [{rest}]}}`; what has none is reached by NAT"
+    return Check("endpoints", Level.FAILED, f"{region} has no endpoint {', '.join(missing)}", fix)
 
 
 def wanted_vcpus(fleet: ResolvedFleet) -> list[Quota]:

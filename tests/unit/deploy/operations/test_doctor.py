@@ -8,6 +8,7 @@ from inferfleet.deploy.operations.doctor import (
     Quota,
     cdk,
     failed,
+    judge_endpoints,
     judge_quotas,
     node,
     quota_name,
@@ -77,3 +78,11 @@ def test_only_what_failed_keeps_a_deployment_from_beginning():
         Check("c", Level.FAILED, "gone", "get it"),
     ]
     assert failed(found) == "c: gone; get it"
+
+
+def test_an_endpoint_that_the_region_does_not_have_is_told_with_the_way_around_it():
+    offered = {f"com.amazonaws.eu-north-1.{name}" for name in ("logs", "ecr.api")}
+    assert judge_endpoints("eu-north-1", ["logs", "ecr.api"], offered).level is Level.OK
+    check = judge_endpoints("eu-north-1", ["logs", "kinesisvideo", "ecr.api"], offered)
+    assert (check.level, check.found) == (Level.FAILED, "eu-north-1 has no endpoint kinesisvideo")
+    assert "endpoints: [logs, ecr.api]" in check.fix
