@@ -214,7 +214,9 @@ def _build(job: Job, teller: Teller) -> tuple[Built, ...]:
             found.append(images.take(name, image, job.given[name]))
             continue
         teller.step(f"building image {name}")
-        found.append(images.build(job.folder, name, image, teller.detail))
+        # What runs here is built for here; a laptop of another kind builds for the machines of AWS.
+        processors = "" if job.account.is_local else images.architecture(job.fleet.file, name)
+        found.append(images.build(job.folder, name, image, teller.detail, processors=processors))
     unknown = set(job.given) - set(images.needed(job.fleet.file))
     if unknown:
         known = ", ".join(images.needed(job.fleet.file)) or "none"

@@ -49,7 +49,19 @@ def repository(name: str, image: Image) -> str:
     return image.repository or name
 
 
-def build(folder: Path, name: str, image: Image, on_line: Callable[[str], None]) -> Built:
+def architecture(fleet: FleetFile, name: str) -> str:
+    """The processors that an image must run on, in Docker's word: those of the services that run it.
+
+    Raises:
+        InputError: Services on different processors run it.
+    """
+    wanted = {service.architecture for service in fleet.services.values() if service.image == name}
+    if len(wanted) > 1:
+        raise InputError(f"image {name}: services on arm64 and on x86_64 run it; make an image for each")
+    return "arm64" if wanted == {"arm64"} else "amd64"
+
+
+def build(folder: Path, name: str, image: Image, on_line: Callable[[str], None], *, processors: str = "") -> Built:
     """Builds an image; Docker takes from its cache what has not changed.
 
     Args:
@@ -57,6 +69,7 @@ def build(folder: Path, name: str, image: Image, on_line: Callable[[str], None])
         name: The image's name.
         image: What the fleet says of it.
         on_line: Gets each line that Docker prints.
+        processors: What it must run on; Docker's own when left out.
 
     Raises:
         InputError: The folder or the Dockerfile is not there.
@@ -73,6 +86,8 @@ def build(folder: Path, name: str, image: Image, on_line: Callable[[str], None])
         told = Path(temporary) / "id"
         command = ["docker", "build", "--iidfile", str(told), "--file", str(dockerfile)]
         command += ["--target", image.stage] if image.stage else []
+        if processors and processors != tools.docker_architecture():
+            command += ["--platform", f"linux/{processors}"]
         tools.run([*command, str(context)], on_line, environment={"DOCKER_BUILDKIT": _buildkit()})
         return take(name, image, told.read_text().strip())
 
@@ -105,7 +120,8 @@ def pushed(account: Account, built: Built) -> str | None:
         if is_missing(error):
             return None
         raise
-    return f"{where['repositoryUri']}@{answer['imageDetails'][0]['imageDigest']}"
+    digest = next((item["imageDigest"] for item in answer["imageDetails"]), None)
+    return f"{where['repositoryUri']}@{digest}" if digest else None
 
 
 def push(account: Account, built: Built, on_line: Callable[[str], None]) -> str:

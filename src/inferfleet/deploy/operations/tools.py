@@ -95,6 +95,12 @@ def docker_answers() -> str | None:
     return None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it does not answer"])[-1]
 
 
+def docker_architecture() -> str:
+    """The processors of the machine that Docker runs on, such as `amd64`; empty when it does not answer."""
+    command = ["docker", "version", "--format", "{{.Server.Arch}}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
 def docker_inspect(image: str, field: str) -> str | None:
     """A field of an image, such as `{{.Id}}`; None when there is no such image."""
     command = ["docker", "image", "inspect", "--format", field, image]
