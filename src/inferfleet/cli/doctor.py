@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(fleet: FleetArgument = DEFAULT_FLEET, local: Local = False, as_json: AsJson = False) -> None:
-    """Check credentials, account, region, quotas, Node, the CDK and Docker; each with its fix.
+    """Check credentials, account, region, quotas, VPC endpoints, Node, the CDK and Docker; each with its fix.
 
     Exits with 3 when something is missing that a deployment needs.
     """
@@ -24,7 +24,7 @@ def doctor(fleet: FleetArgument = DEFAULT_FLEET, local: Local = False, as_json: 
     from inferfleet.deploy.operations.doctor import Level, examine
 
     with target(fleet, local=local, start=False) as where:
-        found = examine(where.account, where.fleet)
+        found = examine(where.account, where.fleet, fleet.parent)
     if as_json:
         print_json([asdict(check) for check in found])
     else:
