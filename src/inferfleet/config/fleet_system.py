@@ -64,7 +64,7 @@ class Alerts(Model):
     """Who is told."""
 
     topic: str | None = None
-    """An SNS topic, by name or ARN; `<fleet>-alerts` is created when left out."""
+    """An SNS topic: an ARN of one that exists, or the name of one to create; `<fleet>-alerts` when left out."""
     emails: tuple[Email, ...] = ()
     """Addresses that are subscribed to it."""
 
