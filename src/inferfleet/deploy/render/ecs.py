@@ -112,5 +112,19 @@ aws ecs create-service --cli-input-json file:///tmp/ecs-service.json
 aws ecs list-service-deployments --cluster {fleet.cluster} --service {first.names.service}
 ```
 
-`iam-roles.md` says why each permission is there.
+`iam-roles.md` says why each permission is there.{_beside(fleet, services)}
 """
+
+
+def _beside(fleet: ResolvedFleet, services: list[ResolvedService]) -> str:
+    """What the fleet has besides, and these files have not."""
+    has = {
+        "the network": fleet.file.network.vpc is None,
+        "instances and capacity providers": any(item.kind != "fargate" for item in fleet.file.capacity.values()),
+        "load balancers": any(service.spec.load_balancer for service in services),
+        "autoscaling": any(service.spec.scaling for service in services),
+    }
+    missing = [what for what, is_there in has.items() if is_there]
+    if not missing:
+        return ""
+    return f" Not in these files: {', '.join(missing)}; `inferfleet render --format cloudformation` has all of it."

@@ -100,7 +100,10 @@ def _scaled_object(fleet: ResolvedFleet, service: ResolvedService, scaling: Scal
 
 
 def _triggers(fleet: ResolvedFleet, service: ResolvedService, scaling: Scaling) -> list[Manifest]:
-    """What KEDA looks at (https://keda.sh/docs/latest/scalers/); its settings are texts, whatever they hold."""
+    """What KEDA looks at (https://keda.sh/docs/latest/scalers/); its settings are texts, whatever they hold.
+
+    Of queues, metrics and requests KEDA holds the share of each pod, as it does by default.
+    """
     triggers: list[Manifest] = []
     identity = {"authenticationRef": {"name": service.key}}
     if scaling.cpu is not None:
@@ -126,7 +129,7 @@ def _triggers(fleet: ResolvedFleet, service: ResolvedService, scaling: Scaling) 
             "minMetricValue": "0",
             "awsRegion": fleet.region,
         }
-        triggers.append({"type": "aws-cloudwatch", "metricType": "Value", "metadata": settings, **identity})
+        triggers.append({"type": "aws-cloudwatch", "metadata": settings, **identity})
     return triggers + _windows(service, scaling)
 
 
