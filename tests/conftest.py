@@ -27,10 +27,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def docker_engine() -> None:
     """A Docker engine that answers."""
-    if (
-        shutil.which("docker") is None
-        or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode
-    ):
+    if shutil.which("docker") is None or _fails("docker", "info"):
         pytest.skip("needs a Docker engine; `python tools/docker_engine.py`, as root, brings one")
 
 
