@@ -29,7 +29,7 @@ demo-fleet: $(READY)  ## a fleet deployed on this machine: rolled out under load
 	$(BIN)/inferfleet demo --fleet --out out/demo-fleet
 
 image: $(READY)  ## the container image for CPUs, and its size
-	$(BIN)/python docker/build.py --target cpu --tag inferfleet:cpu
+	$(BIN)/python docker/build.py --target cpu
 
 chaos: $(READY)  ## five minutes of killed workers and failing services; says what was lost (0)
 	$(BIN)/python -m tests.chaos
