@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from inferfleet.deploy.operations.status import FleetStatus, ServiceStatus
 
 _EVENTS = 4
+_ID = 8
+"""Digits of a task's id, which other commands take as well."""
+_WIDE = 160
+"""Columns where no terminal says how many there are."""
 _COLOURS = {"HEALTHY": "green", "UNHEALTHY": "red", "RUNNING": "green", "OK": "green", "ALARM": "red"}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -71,7 +75,7 @@ def _print(found: FleetStatus, *, as_json: bool, lines: bool) -> None:
     if as_json:
         print(json.dumps(found.as_data(), indent=None if lines else 2, default=str), flush=True)
     else:
-        Console().print(_view(found))
+        Console(width=None if sys.stdout.isatty() else _WIDE).print(_view(found))
 
 
 def _view(found: FleetStatus) -> RenderableType:
@@ -92,9 +96,10 @@ def _view(found: FleetStatus) -> RenderableType:
             for item in found.instances
         ]  # fmt: skip
         blocks += ["", _table(("instance", "type", "status", "agent", "free GPUs", "tasks"), rows)]
-    on = [alarm for alarm in found.alarms if alarm.state != "OK"]
+    on = [alarm for alarm in found.alarms if alarm.state == "ALARM"]
     if found.alarms:
-        blocks += ["", f"{len(found.alarms)} alarms, {sum(item.state == 'ALARM' for item in on)} on"]
+        unknown = sum(alarm.state == "INSUFFICIENT_DATA" for alarm in found.alarms)
+        blocks += ["", f"{len(found.alarms)} alarms, {len(on)} on{f', {unknown} without data' if unknown else ''}"]
         blocks += [f"  {_coloured(alarm.state)} {alarm.name}: {alarm.reason}" for alarm in on]
     return Group(*blocks)
 
@@ -118,7 +123,7 @@ def _service(item: ServiceStatus) -> Iterator[Any]:
             yield f"    {group}: {counted}"
     rows = [
         (
-            task.id, task.task_definition, _coloured(task.status), _coloured(task.health), task.on, task.zone,
+            task.id[:_ID], task.task_definition, _coloured(task.status), _coloured(task.health), task.on, task.zone,
             task.address, ", ".join(task.gpus) or "-", _ago(task.started_at),
         )
         for task in item.tasks
