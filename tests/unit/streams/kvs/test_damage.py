@@ -150,3 +150,22 @@ def test_whatever_comes_only_typed_errors_in_bounded_memory_however_it_is_cut(bo
     whole = in_pieces([len(body)])
     assert all(isinstance(item, Fragment | DamageError | StreamError) for item in whole)
     assert told(in_pieces(itertools.cycle(cuts))) == told(whole)
+
+
+class Patient(MatroskaReader):
+    """A reader that takes every block by the general way."""
+
+    def _take_plain_blocks(self) -> None:
+        return
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(bent_bodies(), st.integers(1, 5000), st.sampled_from(Framing))
+def test_the_loop_over_plain_blocks_reads_and_refuses_as_the_general_way_does(body, size, framing):
+    def read(kind):
+        reader, items = kind(framing, max_fragment_bytes=4096), []
+        for at in range(0, len(body), size):
+            items += reader.feed(body[at : at + size])
+        return told([*items, *reader.finish()])
+
+    assert read(MatroskaReader) == read(Patient)
