@@ -104,14 +104,20 @@ class Service(ResourceType):
             if not already_gone(error, "ServiceNotFoundException", "ClusterNotFoundException"):
                 raise
             return
-        name = there.rpartition("/")[2]
         until = time.monotonic() + _patience()
-        while ecs.list_tasks(cluster=cluster, serviceName=name).get("taskArns") and time.monotonic() < until:
+        # Draining lasts until the last task has stopped; ListTasks knows such tasks no more.
+        while _status(ecs, cluster, there) == "DRAINING" and time.monotonic() < until:
             time.sleep(_POLL_S)
 
     def replaces(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
         """Whether it moves between launch types; from one to a strategy it can move in place."""
         return bool(before.get("LaunchType") and after.get("LaunchType"))
+
+
+def _status(client: Any, cluster: str, service: str) -> str:
+    """A service's status; empty if there is none."""
+    found = client.describe_services(cluster=cluster, services=[service])["services"]
+    return str(found[0]["status"]) if found else ""
 
 
 def _service(made: Mapping[str, Any]) -> Made:
