@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -144,3 +147,20 @@ def test_precisions_that_onnx_runtime_lacks_on_a_cpu_are_refused(tmp_path):
 def test_openvino_with_a_gpu_is_refused_in_the_configuration():
     with pytest.raises(ValueError, match="OpenVINO has no device cuda:0"):
         ModelConfig(path="m.onnx", engine="openvino", device="cuda:0")
+
+
+def test_openvino_tells_nobody_anything(tmp_path: Path) -> None:
+    program = (
+        "import sys; from inferfleet.config.model import ModelConfig; from inferfleet.vision import loader;"
+        "print(loader.load(ModelConfig(path='zoo:street-classifier-v1')).engine.name);"
+        "assert not [name for name in sys.modules if name.startswith('openvino_telemetry.')]"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "openvino" in done.stdout
+    assert not list(tmp_path.iterdir())
