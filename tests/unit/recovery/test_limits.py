@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from inferfleet.recovery.core.intents import claimable
 from inferfleet.recovery.core.observations import (
     CapacityWarning,
     Command,
@@ -14,7 +17,16 @@ from inferfleet.recovery.core.observations import (
     Verb,
     Verdict,
 )
-from inferfleet.recovery.core.terms import IntentKind, JobPhase, NodePhase, Rung, StopCause, TaskRole, TaskStatus
+from inferfleet.recovery.core.terms import (
+    IntentKind,
+    IntentStatus,
+    JobPhase,
+    NodePhase,
+    Rung,
+    StopCause,
+    TaskRole,
+    TaskStatus,
+)
 
 
 def _xid(fleet, node: str, rung: Rung = Rung.REBOOT) -> None:
@@ -257,3 +269,38 @@ def test_even_faults_of_nodes_end_a_jobs_restarts_at_last(stage):
         fleet.carry_out_start()
     assert fleet.job().phase is JobPhase.FAILED
     assert "3 restarts in a row" in fleet.asked(IntentKind.NOTIFY)[-1].notice.what
+
+
+def test_a_start_that_a_pause_overtook_is_looked_for_before_the_gang_starts_again(stage):
+    fleet = stage(nodes=3)
+    fleet.submit(1)
+    (start,) = fleet.open(IntentKind.START_GANG)
+    claimed = replace(start, status=IntentStatus.CLAIMED, lease_until=fleet.now + 120)
+    fleet.state.intents[start.id] = claimed  # its executor dies after the task has started, before it could say so
+    fleet.tell(Command(Verb.PAUSE))
+    fleet.wait(3600)
+    assert fleet.job().phase is JobPhase.HELD
+    assert not claimable(fleet.state.intents[start.id], fleet.now, at_most_once=False)
+    fleet.tell(Command(Verb.RESUME))
+    fleet.wait(60)
+    assert fleet.job().phase is JobPhase.STOPPING
+    assert [item.generation for item in fleet.asked(IntentKind.START_GANG)] == [1]
+    (stop,) = fleet.open(IntentKind.STOP_GANG)
+    found = fleet.seen("train", 0, TaskStatus.RUNNING)
+    fleet.tell(IntentResult(stop.id, True, seen=(found,)))
+    assert fleet.job().phase is JobPhase.STOPPING, "the task that it found has not stopped yet"
+    fleet.stopped_by_us(0)
+    assert [item.generation for item in fleet.asked(IntentKind.START_GANG)] == [1, 2]
+
+
+def test_nothing_is_moved_off_a_node_that_is_quarantined_while_automatic_action_is_paused(stage):
+    fleet = stage(nodes=3)
+    fleet.run_job(1)
+    fleet.fails(0)
+    fleet.tell(Command(Verb.PAUSE))
+    fences = len(fleet.asked(IntentKind.FENCE, "A"))
+    for _ in range(12):
+        fleet.diagnosed("A", Verdict.INCONCLUSIVE)
+        fleet.wait(60)
+    assert len(fleet.asked(IntentKind.FENCE, "A")) == fences
+    assert not fleet.node("A").emptied

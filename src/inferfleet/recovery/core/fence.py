@@ -21,12 +21,22 @@ def ask_again(draft: Draft, node: Node) -> None:
     ask(draft, node, kind, "ECS shows another state than was decided")
 
 
-def set_aside(draft: Draft, node: Node, why: str) -> Node:
-    """Fences a node until a person returns it; services' tasks move away."""
-    node = evolve(
-        node, phase=NodePhase.QUARANTINED, since=draft.now, deadline=None, request="", reason=why, emptied=True
+def set_aside(draft: Draft, node: Node, why: str, *, by_hand: bool = False) -> Node:
+    """Fences a node until a person returns it; services' tasks move away, unless automatic action is paused."""
+    empty = by_hand or draft.fleet.acting
+    was_fenced = node.fenced
+    node = draft.put_node(
+        evolve(
+            node,
+            phase=NodePhase.QUARANTINED,
+            since=draft.now,
+            deadline=None,
+            request="",
+            reason=why,
+            emptied=node.emptied or empty,
+        )
     )
-    return ask(draft, draft.put_node(node), IntentKind.FENCE, why)
+    return ask(draft, node, IntentKind.FENCE, why) if empty or not was_fenced else node
 
 
 def move_services(draft: Draft, node: Node) -> None:

@@ -68,6 +68,7 @@ def fail(draft: Draft, job: Job, reason: str, at: float, *, excused: bool = Fals
         draft.note(job.incident, "dry run: would stop the gang and start it again", outcome="dry run")
     elif not draft.fleet.acting:
         draft.put_job(evolve(job, phase=JobPhase.HELD, deadline=None))
+        _cancel_start(draft, job)
         draft.note(job.incident, "held: automatic action is paused")
     else:
         job = draft.put_job(evolve(job, phase=JobPhase.STOPPING, deadline=now + policy.stop_deadline, tries=0))

@@ -35,7 +35,7 @@ def _drain(draft: Draft, node: Node, who: str) -> None:
     if node.phase in (NodePhase.IN_SERVICE, NodePhase.SUSPECT, NodePhase.LEAVING, NodePhase.CONDEMNED):
         reason = f"drained by {who or 'a person'}"
         node = incidents.begin(draft, node, reason)
-        node = fence.set_aside(draft, node, reason)
+        node = fence.set_aside(draft, node, reason, by_hand=True)
         draft.note(node.incident, reason)
     else:
         draft.put_node(node)
