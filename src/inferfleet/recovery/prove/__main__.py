@@ -12,7 +12,7 @@ def main(argv: list[str] | None = None) -> int:
     """Searches every small fleet; 1 if anything was violated."""
     parser = argparse.ArgumentParser(prog="python -m inferfleet.recovery.prove", description=__doc__)
     parser.add_argument("--depth", type=int, default=0, help="steps, instead of each fleet's own")
-    parser.add_argument("--walks", type=int, default=400, help="random walks for each fleet")
+    parser.add_argument("--walks", type=int, default=2000, help="random walks for each fleet")
     parser.add_argument("--fleet", choices=sorted(FLEETS), action="append", help="only this fleet; may be repeated")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args(argv)

@@ -38,18 +38,18 @@ FLEETS = {
         "1 job of 1 on 2 nodes: a fault, with a loss, a duplicate and a crash", 11, 2, (("j", 1),), Mischief()
     ),
     "gang": _fleet(
-        "1 job of 2 on 3 nodes: a fault, with a loss, a duplicate and a crash", 9, 3, (("j", 2),), Mischief()
+        "1 job of 2 on 3 nodes: a fault, with a loss, a duplicate and a crash", 10, 3, (("j", 2),), Mischief()
     ),
     "tight": _fleet(
         "1 job of 2 on 2 nodes: two faults and two crashes, no spare node",
-        9,
+        10,
         2,
         (("j", 2),),
         Mischief(faults=2, crashes=2, losses=0, duplicates=0),
     ),
     "user": _fleet(
         "1 job of 2 on 3 nodes: its user stops it in the middle of a recovery",
-        8,
+        9,
         3,
         (("j", 2),),
         Mischief(user_stops=1, app_faults=1, faults=0),
@@ -63,14 +63,14 @@ FLEETS = {
     ),
     "replace": _fleet(
         "1 job of 1 on 2 nodes: a fault that only a replacement heals, a flapping agent, a stale report",
-        9,
+        10,
         2,
         (("j", 1),),
         Mischief(kinds=(Rung.REPLACE,), flaps=1, false_reports=1, duplicates=0, losses=0),
     ),
     "reset": _fleet(
         "1 job of 1 on 2 nodes: a fault that a reset or only a reboot heals, with a loss, a duplicate and a crash",
-        9,
+        10,
         2,
         (("j", 1),),
         Mischief(kinds=(Rung.RESET_GPU, Rung.REBOOT)),
@@ -85,7 +85,7 @@ FLEETS = {
     ),
     "paused": _fleet(
         "1 job of 1 on 2 nodes: a person pauses recovery at any moment",
-        10,
+        11,
         2,
         (("j", 1),),
         Mischief(pauses=1, duplicates=0, losses=1),
