@@ -481,3 +481,43 @@ def test_the_images_of_ecs_are_found_by_their_public_parameters(aws: Emulator, p
     image = aws.client("ssm").get_parameter(Name=f"{root}/{path}/image_id")["Parameter"]["Value"]
     (found,) = aws.client("ec2").describe_images(ImageIds=[image])["Images"]
     assert found["Name"].startswith("al2023-ami-ecs")
+
+
+def test_a_bucket_is_emptied_before_it_goes(aws: Emulator, stack: Stack, name: Name) -> None:
+    s3 = aws.client("s3")
+    versions = {"Status": "Enabled"}
+    wanted = {
+        "Bucket": resource("S3::Bucket", BucketName=name("bucket"), VersioningConfiguration=versions),
+        "Empty": {
+            "Type": "Custom::S3AutoDeleteObjects",
+            "Properties": {"ServiceToken": "arn:aws:lambda:none", "BucketName": ref("Bucket")},
+        },
+    }
+    assert stack.create(wanted) == "CREATE_COMPLETE", stack.failures()
+    for body in (b"one", b"two"):
+        s3.put_object(Bucket=name("bucket"), Key="picture", Body=body)
+    s3.delete_object(Bucket=name("bucket"), Key="picture")
+    assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+    assert name("bucket") not in {item["Name"] for item in s3.list_buckets()["Buckets"]}
+
+
+@pytest.mark.parametrize(("removal", "stays"), [("destroy", False), ("retain", True)])
+def test_the_retention_of_a_log_group_is_set_and_changed(
+    aws: Emulator, stack: Stack, name: Name, removal: str, stays: bool
+) -> None:
+    logs = aws.client("logs")
+
+    def wanted(days: int) -> dict[str, Any]:
+        properties = {"LogGroupName": name("group"), "RetentionInDays": str(days), "RemovalPolicy": removal}
+        return {"Retention": {"Type": "Custom::LogRetention", "Properties": {"ServiceToken": "none", **properties}}}
+
+    def retention() -> list[int]:
+        found = logs.describe_log_groups(logGroupNamePrefix=name("group"))["logGroups"]
+        return [item["retentionInDays"] for item in found]
+
+    assert stack.create(wanted(7)) == "CREATE_COMPLETE", stack.failures()
+    assert retention() == [7]
+    assert stack.update(wanted(14)) == "UPDATE_COMPLETE", stack.failures()
+    assert retention() == [14]
+    assert stack.delete() == "DELETE_COMPLETE", stack.failures()
+    assert bool(retention()) == stays

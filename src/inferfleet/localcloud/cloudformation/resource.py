@@ -75,7 +75,7 @@ class ResourceType:
         raise NotImplementedError
 
     def delete(self, there: str, properties: Mapping[str, Any], client: Client) -> None:
-        """Removes a resource. One that is gone already is no error: `already_gone` says how the API tells."""
+        """Removes a resource. One that is gone already is no error: `is_settled` says how the API tells."""
         raise NotImplementedError
 
     def replaces(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
@@ -88,8 +88,8 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
     return {name for name in {*before, *after} if before.get(name) != after.get(name)}
 
 
-def already_gone(error: Exception, *codes: str) -> bool:
-    """Whether an error of an API says that the thing does not exist.
+def is_settled(error: Exception, *codes: str) -> bool:
+    """Whether an error of an API says that there is nothing left to do: the thing does not exist, or exists already.
 
     Args:
         error: What the call raised.

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from inferfleet.localcloud.cloudformation.resource import ResourceType
-from inferfleet.localcloud.cloudformation.resources import autoscaling, budgets, capacity, cloudwatch, ec2, ecs, waf
+from inferfleet.localcloud.cloudformation.resources import (
+    autoscaling,
+    budgets,
+    capacity,
+    cloudwatch,
+    custom,
+    ec2,
+    ecs,
+    waf,
+)
 
 TYPES: tuple[ResourceType, ...] = (
     *ec2.TYPES,
@@ -13,5 +22,6 @@ TYPES: tuple[ResourceType, ...] = (
     *cloudwatch.TYPES,
     *waf.TYPES,
     *budgets.TYPES,
+    *custom.TYPES,
 )
 """All of them."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inferfleet.localcloud.cloudformation import shapes
-from inferfleet.localcloud.cloudformation.resource import Client, Made, ResourceType, Wanted, already_gone
+from inferfleet.localcloud.cloudformation.resource import Client, Made, ResourceType, Wanted, is_settled
 
 _API = "application-autoscaling"
 _GONE = "ObjectNotFoundException"
@@ -33,7 +33,7 @@ class ScalableTarget(ResourceType):
         try:
             client(_API).deregister_scalable_target(**_identity(properties))
         except Exception as error:
-            if not already_gone(error, _GONE):
+            if not is_settled(error, _GONE):
                 raise
 
     def _put(self, wanted: Wanted, before: Mapping[str, Any]) -> Made:
@@ -85,7 +85,7 @@ class ScalingPolicy(ResourceType):
         try:
             client(_API).delete_scaling_policy(PolicyName=there.rpartition("policyName/")[2], **identity)
         except Exception as error:
-            if not already_gone(error, _GONE):
+            if not is_settled(error, _GONE):
                 raise
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inferfleet.localcloud.cloudformation import shapes
-from inferfleet.localcloud.cloudformation.resource import Client, Made, ResourceType, Wanted, already_gone
+from inferfleet.localcloud.cloudformation.resource import Client, Made, ResourceType, Wanted, is_settled
 
 
 class Budget(ResourceType):
@@ -36,7 +36,7 @@ class Budget(ResourceType):
         try:
             client("budgets").delete_budget(AccountId=_account(client), BudgetName=there)
         except Exception as error:
-            if not already_gone(error, "NotFoundException"):
+            if not is_settled(error, "NotFoundException"):
                 raise
 
     def replaces(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inferfleet.localcloud.cloudformation import shapes
-from inferfleet.localcloud.cloudformation.resource import Client, Made, ResourceType, Wanted, already_gone
+from inferfleet.localcloud.cloudformation.resource import Client, Made, ResourceType, Wanted, is_settled
 
 _GROUP = "AutoScalingGroupProvider"
 _GROUP_ARN = "AutoScalingGroupArn"
@@ -48,7 +48,7 @@ class CapacityProvider(ResourceType):
         try:
             client("ecs").delete_capacity_provider(capacityProvider=there)
         except Exception as error:
-            if not already_gone(error, "InvalidParameterException", "ClientException"):
+            if not is_settled(error, "InvalidParameterException", "ClientException"):
                 raise
 
     def replaces(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
@@ -95,7 +95,7 @@ class ClusterAssociations(ResourceType):
                 cluster=there, capacityProviders=[], defaultCapacityProviderStrategy=[]
             )
         except Exception as error:
-            if not already_gone(error, "ClusterNotFoundException"):
+            if not is_settled(error, "ClusterNotFoundException"):
                 raise
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inferfleet.localcloud.cloudformation import shapes
-from inferfleet.localcloud.cloudformation.resource import Client, Made, ResourceType, Wanted, already_gone
+from inferfleet.localcloud.cloudformation.resource import Client, Made, ResourceType, Wanted, is_settled
 
 
 def _tagged(client: Any, there: str, before: Any, after: Any) -> None:
@@ -97,7 +97,7 @@ class NatGateway(ResourceType):
         try:
             client("ec2").delete_nat_gateway(NatGatewayId=there)
         except Exception as error:
-            if not already_gone(error, "NatGatewayNotFound"):
+            if not is_settled(error, "NatGatewayNotFound"):
                 raise
 
 
@@ -136,7 +136,7 @@ class SecurityGroupRule(ResourceType):
         try:
             revoke(GroupId=properties["GroupId"], IpPermissions=[self._permission(properties)])
         except Exception as error:
-            if not already_gone(error, "InvalidGroup.NotFound", "InvalidPermission.NotFound"):
+            if not is_settled(error, "InvalidGroup.NotFound", "InvalidPermission.NotFound"):
                 raise
 
     def _permission(self, properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inferfleet.localcloud.cloudformation import shapes
-from inferfleet.localcloud.cloudformation.resource import Client, Made, ResourceType, Wanted, already_gone, changed
+from inferfleet.localcloud.cloudformation.resource import Client, Made, ResourceType, Wanted, changed, is_settled
 
 _STABLE_S = 10800.0
 """CloudFormation waits three hours for a service (AWS re:Post, "How do I minimize my ECS service's wait time")."""
@@ -50,7 +50,7 @@ class TaskDefinition(ResourceType):
         try:
             client("ecs").deregister_task_definition(taskDefinition=there)
         except Exception as error:
-            if not already_gone(error, "ClientException", "InvalidParameterException"):
+            if not is_settled(error, "ClientException", "InvalidParameterException"):
                 raise
 
 
@@ -101,7 +101,7 @@ class Service(ResourceType):
         try:
             ecs.delete_service(cluster=cluster, service=there, force=True)
         except Exception as error:
-            if not already_gone(error, "ServiceNotFoundException", "ClusterNotFoundException"):
+            if not is_settled(error, "ServiceNotFoundException", "ClusterNotFoundException"):
                 raise
             return
         until = time.monotonic() + _patience()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from inferfleet.localcloud.cloudformation.resource import Client, Made, ResourceType, Wanted, already_gone
+from inferfleet.localcloud.cloudformation.resource import Client, Made, ResourceType, Wanted, is_settled
 
 
 class WebAclAssociation(ResourceType):
@@ -30,7 +30,7 @@ class WebAclAssociation(ResourceType):
         try:
             current = wafv2.get_web_acl_for_resource(ResourceArn=guarded).get("WebACL", {})
         except Exception as error:
-            if already_gone(error, "WAFNonexistentItemException"):
+            if is_settled(error, "WAFNonexistentItemException"):
                 return
             raise
         if current.get("ARN") == properties["WebACLArn"]:
