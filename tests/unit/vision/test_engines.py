@@ -149,18 +149,19 @@ def test_openvino_with_a_gpu_is_refused_in_the_configuration():
         ModelConfig(path="m.onnx", engine="openvino", device="cuda:0")
 
 
-def test_openvino_tells_nobody_anything(tmp_path: Path) -> None:
+def test_engines_tell_nobody_anything(tmp_path: Path) -> None:
     program = (
         "import sys; from inferfleet.config.model import ModelConfig; from inferfleet.vision import loader;"
-        "print(loader.load(ModelConfig(path='zoo:street-classifier-v1')).engine.name);"
+        "engines = [loader.load(ModelConfig(path='zoo:street-classifier-v1', engine=name)) for name in sys.argv[1:]];"
+        "print([one.engine.name for one in engines]);"
         "assert not [name for name in sys.modules if name.startswith('openvino_telemetry.')]"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", program, "openvino", "onnxruntime"],
         env={**os.environ, "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "openvino" in done.stdout
+    assert "openvino" in done.stdout and "onnxruntime" in done.stdout
     assert not list(tmp_path.iterdir())

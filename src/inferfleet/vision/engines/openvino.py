@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +20,8 @@ class OpenVinoEngine:
     """A model compiled by OpenVINO, once for each batch size."""
 
     def __init__(self, plan: Plan) -> None:
-        openvino = _library()
+        import openvino
+
         core = openvino.Core()
         self._tensor = openvino.Tensor
         self.name = f"openvino {openvino.__version__.split('-')[0]}"
@@ -57,14 +57,6 @@ class OpenVinoEngine:
                 request.set_tensor(name, self._tensor(np.repeat(row[np.newaxis], size, axis=0)))
             requests[size] = request
         return requests[size]
-
-
-def _library() -> Any:
-    """Returns OpenVINO without its telemetry, which it can do without: nothing is told to anybody."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # as if it were not installed
-    import openvino
-
-    return openvino
 
 
 def choose_precision(capabilities: Sequence[str], asked: str) -> str:
