@@ -70,11 +70,11 @@ _RECOVERY = {
     "LAMBDA_TIMEOUT_SECONDS": "timeout_seconds",
     "LAMBDA_MEMORY_SIZE": "memory_mib",
     "SNS_TOPIC_NAME": "topic",
+    "SNS_TOPIC_DISPLAY_NAME": "topic_display_name",
 }
 _DROPPED = {
     "CUDA_VISIBLE_DEVICES": "ECS shows each container its own GPUs",
     "CONFIG_FILE": "follows from `config`",
-    "SNS_TOPIC_DISPLAY_NAME": "a topic is shown by its name",
     "ASG_DESIRED_CAPACITY": "the capacity provider decides how many instances run",
     "DESIRED_CAPACITY": "the capacity provider decides how many instances run",
     "CAPACITY_PROVIDER_TARGET": "managed scaling fills instances completely",

@@ -80,7 +80,7 @@ def test_a_recovery_system_becomes_a_fleet_with_recovery(tmp_path):
     assert fleet.cluster == "my-gpu-cluster"
     assert fleet.recovery is not None
     assert (fleet.recovery.task_table, fleet.recovery.timeout_seconds) == ("my_ecs_task", 90)
-    assert fleet.recovery.topic == "my-gpu-notifications"
+    assert (fleet.recovery.topic, fleet.recovery.topic_display_name) == ("my-gpu-notifications", "My GPU Notifications")
     assert fleet.services == {}
 
 
