@@ -126,7 +126,7 @@ def _histogram(values: list[float], unit: str) -> str:
         f"{f' {unit}; the last bar has all beyond' if at == 4 else ''}</text>"  # noqa: PLR2004
         for at in range(5)
     ]
-    return _svg(900, height + 20, [*bars, *axis])
+    return _svg(940, height + 20, [*bars, *axis])
 
 
 def _causes(causes: dict[str, int], trails: list[Trail]) -> str:
