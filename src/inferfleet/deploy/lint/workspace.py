@@ -132,9 +132,13 @@ class Workspace:
         return found
 
     def grants(self, role: str, near: Document) -> Grants:
-        """Returns what is known of a role's permissions, from the same file if it says anything, else from all."""
+        """Returns what is known of a role's permissions, from the same file if it says anything, else from all.
+
+        A role that is a resource of a template is looked for in that alone: in another its id means another role.
+        """
         here = self._grants(role, (near,))
-        return here if here.known else self._grants(role, self.documents)
+        is_local = any(item.name == role and item.document is near for item in self.of(kinds.RESOURCE))
+        return here if here.known or is_local else self._grants(role, self.documents)
 
     def _grants(self, role: str, documents: tuple[Document, ...]) -> Grants:
         statements: list[Node] = []
