@@ -116,7 +116,8 @@ class FleetNetwork(Construct):
 
     def _add_endpoints(self, reach: Reach) -> None:
         interfaces = [endpoint.name for endpoint in reach.endpoints if not endpoint.is_gateway]
-        if interfaces:
+        if interfaces or self.settings.vpc is None:
+            # In a network of ours it is there even without endpoints: the services' stacks hold on to it.
             self.endpoints_group = ec2.SecurityGroup(
                 self, "Endpoints", vpc=self.vpc, description="Endpoints of AWS services", allow_all_outbound=False
             )
@@ -173,3 +174,17 @@ class NetworkStack(FleetStack):
         output(self, "VpcId", self.network.vpc.vpc_id, "The VPC")
         subnets = cdk.Fn.join(",", [subnet.subnet_id for subnet in self.network.private])
         output(self, "PrivateSubnetIds", subnets, "Where tasks and instances run")
+        self._export()
+
+    def _export(self) -> None:
+        """Exports whatever another stack may come to use, and always.
+
+        The network is deployed first. An export that went when its last user lets go of it would go while that user
+        still has it, which CloudFormation refuses.
+        """
+        subnets = [*self.network.private, *self.network.public]
+        for value in (self.network.vpc.vpc_id, *(subnet.subnet_id for subnet in subnets)):
+            if cdk.Token.is_unresolved(value):
+                self.export_value(value)
+        if self.network.endpoints_group is not None:
+            self.export_value(self.network.endpoints_group.security_group_id)

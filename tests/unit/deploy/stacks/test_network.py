@@ -58,6 +58,23 @@ def test_public_subnets_have_a_way_to_the_internet_and_private_ones_have_none(ev
     assert all("public" in key for key in routes)
 
 
+def test_what_a_service_may_let_go_of_is_exported_all_the_same(tmp_path):
+    """Otherwise a load balancer could not be taken away: the network comes first, and its export is still in use."""
+    with_balancer = FLEET.replace("image: app}", "image: app, load_balancer: {access_logs: false}}")
+    assert exports(tmp_path, FLEET) == exports(tmp_path, with_balancer)
+    assert exports(tmp_path, FLEET) == exports(tmp_path, FLEET + "network: {endpoints: none, nat: one}\n")
+
+
+def exports(folder: Path, text: str) -> set[str]:
+    """What a fleet's network exports."""
+    from inferfleet.deploy.stacks.synth import synthesise
+
+    out = folder / str(abs(hash(text)))
+    assembly = synthesise(make(text), folder, images={}, draft=True, out=out)
+    (template,) = [json.loads(s.template.read_text()) for s in assembly.stacks if s.name == "one-network"]
+    return {item["Export"]["Name"] for item in template["Outputs"].values() if "Export" in item}
+
+
 def subnets(folder: Path, network: str) -> dict[str, IPv4Network]:
     """The address ranges of a created network, by the subnet's id."""
     from inferfleet.deploy.stacks.synth import synthesise
