@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -44,7 +45,7 @@ class Wanted:
         return str(self.properties.get(name) or self.name)
 
 
-class ResourceType:
+class ResourceType(ABC):
     """A type of resource. A subclass says what it is called and how its resources come, change and go.
 
     Errors of the service's API (`botocore.exceptions.ClientError`) pass through: they fail the resource, with the
@@ -60,10 +61,11 @@ class ResourceType:
     tags: ClassVar[TagShape | None] = None
     """Shape of its `Tags`, into which the stack's tags go too; None for a type without."""
 
+    @abstractmethod
     def create(self, wanted: Wanted) -> Made:
         """Makes a resource."""
-        raise NotImplementedError
 
+    @abstractmethod
     def update(self, there: str, wanted: Wanted, before: Mapping[str, Any]) -> Made:
         """Changes a resource in place.
 
@@ -72,11 +74,10 @@ class ResourceType:
             wanted: As it shall be.
             before: Its properties as they were.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def delete(self, there: str, properties: Mapping[str, Any], client: Client) -> None:
         """Removes a resource. One that is gone already is no error: `is_settled` says how the API tells."""
-        raise NotImplementedError
 
     def replaces(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
         """Whether a change of a property that is sometimes create-only needs another resource."""

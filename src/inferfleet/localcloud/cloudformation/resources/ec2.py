@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from inferfleet.localcloud.cloudformation import shapes
 from inferfleet.localcloud.cloudformation.resource import Client, Made, ResourceType, Wanted, is_settled
@@ -104,21 +104,15 @@ class NatGateway(ResourceType):
 class SecurityGroupRule(ResourceType):
     """A rule of a security group, apart from the group: how two groups can name each other."""
 
-    def __init__(self, direction: str) -> None:
-        self.type = f"AWS::EC2::SecurityGroup{direction}"  # type: ignore[misc]
-        peer = "Source" if direction == "Ingress" else "Destination"
-        self._peer = peer
-        self._direction = direction.lower()
-        self.create_only = (  # type: ignore[misc]
-            "GroupId", "IpProtocol", "FromPort", "ToPort", "CidrIp", "CidrIpv6", f"{peer}SecurityGroupId",
-            f"{peer}PrefixListId",
-            *(("GroupName", "SourceSecurityGroupName", "SourceSecurityGroupOwnerId") if peer == "Source" else ()),
-        )  # fmt: skip
+    direction: ClassVar[str]
+    """`ingress` or `egress`."""
+    peer: ClassVar[str]
+    """What the properties about the other side begin with."""
 
     def create(self, wanted: Wanted) -> Made:
         """Authorizes what the rule says."""
         client, properties = wanted.client("ec2"), wanted.properties
-        authorize = getattr(client, f"authorize_security_group_{self._direction}")
+        authorize = getattr(client, f"authorize_security_group_{self.direction}")
         made = authorize(GroupId=properties["GroupId"], IpPermissions=[self._permission(properties)])
         rule = made["SecurityGroupRules"][0]["SecurityGroupRuleId"]
         return Made(rule, {"Id": rule})
@@ -132,7 +126,7 @@ class SecurityGroupRule(ResourceType):
 
     def delete(self, there: str, properties: Mapping[str, Any], client: Client) -> None:
         """Revokes it."""
-        revoke = getattr(client("ec2"), f"revoke_security_group_{self._direction}")
+        revoke = getattr(client("ec2"), f"revoke_security_group_{self.direction}")
         try:
             revoke(GroupId=properties["GroupId"], IpPermissions=[self._permission(properties)])
         except Exception as error:
@@ -146,8 +140,8 @@ class SecurityGroupRule(ResourceType):
         peers = (
             ("IpRanges", "CidrIp", "CidrIp"),
             ("Ipv6Ranges", "CidrIpv6", "CidrIpv6"),
-            ("PrefixListIds", "PrefixListId", f"{self._peer}PrefixListId"),
-            ("UserIdGroupPairs", "GroupId", f"{self._peer}SecurityGroupId"),
+            ("PrefixListIds", "PrefixListId", f"{self.peer}PrefixListId"),
+            ("UserIdGroupPairs", "GroupId", f"{self.peer}SecurityGroupId"),
         )
         for member, key, name in peers:
             if properties.get(name):
@@ -158,13 +152,35 @@ class SecurityGroupRule(ResourceType):
         names = {
             "CidrIp": "CidrIpv4",
             "CidrIpv6": "CidrIpv6",
-            f"{self._peer}PrefixListId": "PrefixListId",
-            f"{self._peer}SecurityGroupId": "ReferencedGroupId",
+            f"{self.peer}PrefixListId": "PrefixListId",
+            f"{self.peer}SecurityGroupId": "ReferencedGroupId",
         }
         found: dict[str, Any] = {"IpProtocol": str(properties["IpProtocol"])}
         found |= {name: int(properties[name]) for name in ("FromPort", "ToPort") if name in properties}
         found |= {ours: properties[name] for name, ours in names.items() if properties.get(name)}
         return found | {"Description": properties.get("Description", "")}
+
+
+class Ingress(SecurityGroupRule):
+    """What may come in."""
+
+    type = "AWS::EC2::SecurityGroupIngress"
+    direction, peer = "ingress", "Source"
+    create_only = (
+        "GroupId", "GroupName", "IpProtocol", "FromPort", "ToPort", "CidrIp", "CidrIpv6", "SourceSecurityGroupId",
+        "SourceSecurityGroupName", "SourceSecurityGroupOwnerId", "SourcePrefixListId",
+    )  # fmt: skip
+
+
+class Egress(SecurityGroupRule):
+    """What may go out."""
+
+    type = "AWS::EC2::SecurityGroupEgress"
+    direction, peer = "egress", "Destination"
+    create_only = (
+        "GroupId", "IpProtocol", "FromPort", "ToPort", "CidrIp", "CidrIpv6", "DestinationSecurityGroupId",
+        "DestinationPrefixListId",
+    )  # fmt: skip
 
 
 class FlowLog(ResourceType):
@@ -201,4 +217,4 @@ class FlowLog(ResourceType):
         client("ec2").delete_flow_logs(FlowLogIds=[there])
 
 
-TYPES = (ElasticIp(), NatGateway(), SecurityGroupRule("Ingress"), SecurityGroupRule("Egress"), FlowLog())
+TYPES = (ElasticIp(), NatGateway(), Ingress(), Egress(), FlowLog())
