@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from inferfleet.cli.main import build
+from inferfleet.config.fleet_system import Recovery
 from inferfleet.errors import InputError, OutsideError
+from inferfleet.recovery.core.policy import Policy
 
 
 def _run(*arguments: str):
@@ -72,3 +77,15 @@ def test_a_missing_region_is_asked_for(monkeypatch, tmp_path):
     result = _run("recovery", "status", "--cluster", "gpu")
     assert isinstance(result.exception, InputError)
     assert "set AWS_REGION" in str(result.exception)
+
+
+def test_the_guide_names_limits_and_settings_that_there_are():
+    guide = (Path(__file__).parents[3] / "docs" / "recovery.md").read_text()
+    tuning = guide.split("## Tuning")[1].split("## Permissions")[0]
+    limits = {
+        name for row in re.findall(r"^\| (`.+?) \|", tuning, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    assert len(limits) > 15
+    assert limits <= {item.name for item in fields(Policy)}
+    settings = guide.split("## Settings")[1].split("## Tuning")[0]
+    assert [name for name in Recovery.model_fields if f"`{name}`" not in settings] == []
