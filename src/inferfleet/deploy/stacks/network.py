@@ -112,7 +112,11 @@ class FleetNetwork(Construct):
     def _subnets(self, name: str, ids: tuple[str, ...], created: list[ec2.ISubnet]) -> list[ec2.ISubnet]:
         if not self.settings.vpc:
             return created
-        return [ec2.Subnet.from_subnet_id(self, f"{name}{index}", subnet) for index, subnet in enumerate(ids, start=1)]
+        existing = [ec2.Subnet.from_subnet_id(self, f"{name}{index}", id) for index, id in enumerate(ids, start=1)]
+        for subnet in existing:
+            why = "route tables of an existing network are named by `network.route_tables`"
+            cdk.Annotations.of(subnet).acknowledge_warning("@aws-cdk/aws-ec2:noSubnetRouteTableId", why)
+        return existing
 
     def _add_endpoints(self, reach: Reach) -> None:
         interfaces = [endpoint.name for endpoint in reach.endpoints if not endpoint.is_gateway]
