@@ -226,10 +226,9 @@ def _build(job: Job, teller: Teller) -> tuple[Built, ...]:
 
 def _uri(job: Job, built: Built) -> str:
     """Where an image is, or where it will be; the local cloud runs it from the Docker engine that has it."""
-    repository = f"{job.account.id}.dkr.ecr.{job.account.region}.amazonaws.com/{built.repository}"
     if job.account.is_local:
-        return images.tag(built, repository)
-    return images.pushed(job.account, built) or f"{repository}:{built.tag}"
+        return images.local_name(job.account, built)
+    return images.pushed(job.account, built) or f"{images.registry(job.account)}/{built.repository}:{built.tag}"
 
 
 def _image_plans(job: Job, built: tuple[Built, ...], uris: Mapping[str, str]) -> list[ImagePlan]:

@@ -162,7 +162,7 @@ def carry_out(account: Account, fleet: ResolvedFleet, removal: Removal, teller: 
         else:
             gone.append(f"stack {state.name}")
     _release(account, fleet)
-    for item in sweep.existing(account, fleet, removal.leftovers):
+    for item in sweep.existing(account, fleet, [*removal.leftovers, *sweep.on_this_machine(account, fleet)]):
         teller.step(f"deleting {item.kind} {item.name}")
         try:
             sweep.delete(account, fleet, item)

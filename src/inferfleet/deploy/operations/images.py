@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from inferfleet.config.fleet import FleetFile, Image
 from inferfleet.deploy.operations import tools
@@ -14,6 +16,7 @@ from inferfleet.deploy.operations.account import Account, is_missing
 from inferfleet.errors import InputError, OutsideError
 
 _TAG_DIGITS = 16
+_CONTAINERS_S, _POLL_S = 60.0, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,33 @@ def tag(built: Built, uri: str) -> str:
     tagged = f"{uri}:{built.tag}"
     tools.run(["docker", "tag", built.id, tagged], lambda _: None)
     return tagged
+
+
+def registry(account: Account) -> str:
+    """The host of an account's repositories."""
+    return f"{account.id}.dkr.ecr.{account.region}.amazonaws.com"
+
+
+def wait_for_containers(account: Account, cluster: str) -> None:
+    """Waits until a local cloud has removed the containers of a cluster; those of other local clouds do not count."""
+    arn = f"arn:aws:ecs:{account.region}:{account.id}:cluster/{cluster}"
+    own = f":{urlsplit(account.endpoint).port}"
+    until = time.monotonic() + _CONTAINERS_S
+    while any(place.endswith(own) for place in tools.docker_places(arn)) and time.monotonic() < until:
+        time.sleep(_POLL_S)
+
+
+def local_name(account: Account, built: Built) -> str:
+    """Names an image in the Docker engine as it would be called in ECR, and as that of this local cloud."""
+    tagged = f"{registry(account)}/{built.repository}:{built.tag}-{urlsplit(account.endpoint).port}"
+    tools.run(["docker", "tag", built.id, tagged], lambda _: None)
+    return tagged
+
+
+def local_names(account: Account, repository: str) -> list[str]:
+    """The names that `local_name` gave for this local cloud."""
+    mark = f"-{urlsplit(account.endpoint).port}"
+    return [name for name in tools.docker_names(f"{registry(account)}/{repository}") if name.endswith(mark)]
 
 
 def in_use(account: Account, fleet: FleetFile, families: Mapping[str, str]) -> dict[str, str]:

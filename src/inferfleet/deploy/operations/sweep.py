@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from inferfleet.config.fleet_capacity import FargateCapacity
-from inferfleet.deploy.operations import images
+from inferfleet.deploy.operations import images, tools
 from inferfleet.deploy.operations.account import Account, code, is_missing, missing_is_none
 from inferfleet.deploy.resolve import ResolvedFleet, capacity_provider
 from inferfleet.errors import OutsideError
@@ -65,6 +65,15 @@ def named(fleet: ResolvedFleet) -> list[Leftover]:
         recovery = file.recovery
         found += [Leftover("table", name) for name in (recovery.task_table, recovery.job_table, recovery.node_table)]
     return found
+
+
+def on_this_machine(account: Account, fleet: ResolvedFleet) -> list[Leftover]:
+    """The images of a local cloud, which stay in the Docker engine."""
+    if not account.is_local:
+        return []
+    images.wait_for_containers(account, fleet.cluster)
+    repositories = [images.repository(name, item) for name, item in images.needed(fleet.file).items()]
+    return [Leftover("image", name) for item in repositories for name in images.local_names(account, item)]
 
 
 def tagged(account: Account, fleet: str) -> list[Leftover]:
@@ -239,6 +248,14 @@ def _delete_repository(account: Account, _: ResolvedFleet, name: str) -> None:
     account.client("ecr").delete_repository(repositoryName=name, force=True)
 
 
+def _has_image(_: Account, __: ResolvedFleet, name: str) -> bool:
+    return tools.docker_inspect(name, "{{.Id}}") is not None
+
+
+def _forget_image(_: Account, __: ResolvedFleet, name: str) -> None:
+    tools.docker_forget(name)
+
+
 def _has_table(account: Account, _: ResolvedFleet, name: str) -> bool:
     return bool(account.client("dynamodb").describe_table(TableName=name)["Table"]["TableStatus"] != "DELETING")
 
@@ -295,6 +312,7 @@ _KINDS: dict[str, tuple[Exists, Delete]] = {
     "task definitions": (_has_definitions, _delete_definitions),
     "log group": (_has_log_group, _delete_log_group),
     "repository": (_has_repository, _delete_repository),
+    "image": (_has_image, _forget_image),
     "table": (_has_table, _delete_table),
     "bucket": (_has_bucket, _delete_bucket),
     "stream": (_has_stream, _delete_stream),

@@ -108,6 +108,33 @@ def docker_inspect(image: str, field: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+def docker_names(repository: str) -> list[str]:
+    """`repository:tag` of all images of a repository that the Docker engine has; none where there is no Docker."""
+    return _lines("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository)
+
+
+def docker_places(cluster: str) -> list[str]:
+    """The local cloud, as `host:port`, of each container of an ECS cluster, in any state."""
+    which = f"label=com.amazonaws.ecs.cluster={cluster}"
+    return _lines("docker", "ps", "--all", "--filter", which, "--format", '{{.Label "ministack.instance"}}')
+
+
+def docker_forget(name: str) -> None:
+    """Takes a name from an image, and removes the image if that was its last.
+
+    Raises:
+        OutsideError: Docker will not.
+    """
+    run(["docker", "image", "rm", name], lambda _: None)
+
+
+def _lines(*command: str) -> list[str]:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    except OSError:
+        return []
+
+
 def docker_login(registry: str, user: str, password: str) -> None:
     """Signs Docker in to a registry.
 
