@@ -43,6 +43,8 @@ class Region:
         )
         self.changes: list[str] = []
         """The calls that changed something, by name."""
+        self.reads: list[str] = []
+        """The other calls."""
         self.crash_at: int | None = None
         """Which of them the process dies at, counted from 1."""
         self.dies_after_effect = False
@@ -185,6 +187,7 @@ class _Mortal:
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._client_, name)
         if not name.startswith(_CHANGES):
+            self._region.reads.append(name)
             return real
 
         def call(**given: Any) -> Any:

@@ -392,3 +392,12 @@ def test_a_cluster_that_recovery_is_not_deployed_for_is_told_so(ministack, monke
     result = CliRunner().invoke(build("recovery"), ["recovery", "status", "--cluster", "theirs"])
     assert isinstance(result.exception, InputError)
     assert 'not deployed for the cluster "theirs"' in str(result.exception)
+
+
+def test_a_minute_in_which_nothing_happened_costs_no_read_of_any_node_or_task(region):
+    fleet = region(nodes=3)
+    _running(fleet, 2)
+    fleet.reconcile()
+    fleet.reads.clear()
+    fleet.reconcile()
+    assert fleet.reads.count("get_item") <= 1, "only the tick's look at the budgets"

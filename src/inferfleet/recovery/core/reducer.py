@@ -71,18 +71,7 @@ def _on_node_seen(draft: Draft, seen: NodeSeen) -> None:
     if node.phase is NodePhase.RETIRED or (seen.version and seen.version < node.version):
         return
     was_away = not node.connected
-    changed = evolve(
-        node,
-        version=max(node.version, seen.version),
-        container_instance=seen.container_instance or node.container_instance,
-        gpus=seen.gpus or node.gpus,
-        connected=seen.connected,
-        disconnected_at=None if seen.connected else node.disconnected_at or draft.now,
-        impaired=node.impaired if seen.impaired is None else seen.impaired,
-        boot=_later_boot(node, seen),
-        draining=node.draining if seen.draining is None else seen.draining,
-        replaceable=node.replaceable if seen.replaceable is None else seen.replaceable,
-    )
+    changed = _as_seen(node, seen, draft.now)
     if changed != node:
         draft.put_node(changed)
     if was_away and seen.connected and changed.phase is NodePhase.CONDEMNED:
@@ -94,6 +83,26 @@ def _on_node_seen(draft: Draft, seen: NodeSeen) -> None:
         fence.ask_again(draft, after)
     if seen.connected and (was_away or (node.draining and not changed.draining)):
         draft.freed = True
+
+
+def is_news(node: Node, seen: NodeSeen, now: float) -> bool:
+    """Whether a sight of a node may say or lead to anything; one in service that is as it was known does not."""
+    return node.phase is not NodePhase.IN_SERVICE or _as_seen(node, seen, now) != node or _differs(node, seen)
+
+
+def _as_seen(node: Node, seen: NodeSeen, now: float) -> Node:
+    return evolve(
+        node,
+        version=max(node.version, seen.version),
+        container_instance=seen.container_instance or node.container_instance,
+        gpus=seen.gpus or node.gpus,
+        connected=seen.connected,
+        disconnected_at=None if seen.connected else node.disconnected_at or now,
+        impaired=node.impaired if seen.impaired is None else seen.impaired,
+        boot=_later_boot(node, seen),
+        draining=node.draining if seen.draining is None else seen.draining,
+        replaceable=node.replaceable if seen.replaceable is None else seen.replaceable,
+    )
 
 
 def _differs(node: Node, seen: NodeSeen) -> bool:
