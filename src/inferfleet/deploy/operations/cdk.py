@@ -38,14 +38,17 @@ class StackEvent:
         return whole and self.status.endswith(("_COMPLETE", "_FAILED")) and "CLEANUP" not in self.status
 
 
-def bootstrap(account: Account, on_line: Callable[[str], None]) -> None:
+def bootstrap(account: Account, assembly: Path, on_line: Callable[[str], None]) -> None:
     """Makes the bucket and the roles that the CDK deploys with; does nothing where they are.
+
+    It runs beside the assembly, as the CDK would read a cdk.json of the user's folder.
 
     Raises:
         OutsideError: It fails.
     """
     environment = f"aws://{account.id}/{account.region}"
-    tools.run([_cdk(), "bootstrap", environment, "--ci"], on_line, environment=_environment(account))
+    command = [_cdk(), "bootstrap", environment, "--ci"]
+    tools.run(command, on_line, environment=_environment(account), folder=assembly.parent)
 
 
 def deploy(account: Account, assembly: Path, stacks: Sequence[str], on_line: Callable[[str], None]) -> None:
@@ -56,7 +59,7 @@ def deploy(account: Account, assembly: Path, stacks: Sequence[str], on_line: Cal
     """
     command = [_cdk(), "deploy", *stacks, "--app", str(assembly), "--exclusively", "--require-approval", "never"]
     command += ["--progress", "events", "--ci", "--concurrency", "4", "--output", str(assembly), "--no-notices"]
-    tools.run(command, on_line, environment=_environment(account))
+    tools.run(command, on_line, environment=_environment(account), folder=assembly.parent)
 
 
 def parse(line: str) -> StackEvent | None:

@@ -245,7 +245,7 @@ def _image_plans(job: Job, built: tuple[Built, ...], uris: Mapping[str, str]) ->
 def _clear_the_way(job: Job, prepared: Prepared, teller: Teller) -> None:
     if prepared.plan.bootstrap:
         teller.step("bootstrapping the CDK")
-        cdk.bootstrap(job.account, teller.detail)
+        cdk.bootstrap(job.account, job.work, teller.detail)
     for item in prepared.plan.stacks:
         mend.clear(job.account, item.name, item.status, teller)
 

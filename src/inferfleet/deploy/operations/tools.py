@@ -48,7 +48,11 @@ def quiet_node(more: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def run(
-    command: Sequence[str], on_line: Callable[[str], None], *, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    on_line: Callable[[str], None],
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> None:
     """Runs a program to its end and hands on each line that it prints.
 
@@ -60,7 +64,7 @@ def run(
     try:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", env={**os.environ, **(environment or {})},
+            errors="replace", env={**os.environ, **(environment or {})}, cwd=folder,
         )  # fmt: skip
     except OSError as error:
         raise OutsideError(f"{command[0]} cannot be started: {error.strerror}") from error
