@@ -20,7 +20,8 @@ ENOUGH_SECONDS = 12.0
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-X", "faulthandler", "-m", "tests.unit.streams.delivery.crash_child", str(folder), str(TOTAL)]
+    child = ["-m", "tests.unit.streams.delivery.crash_child", str(folder), str(TOTAL)]
+    command = [sys.executable, "-X", "faulthandler", *child]
     return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE)
 
 
