@@ -22,6 +22,7 @@ from inferfleet.config.source import load
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
 _SHORTEST_REPOSITORY = 2
+_BALANCER_SUBNETS = 2
 _KINDS = {"ecs-ec2": "ec2", "ecs-managed": "managed", "fargate": "fargate"}
 
 
@@ -82,9 +83,13 @@ class FleetFile(Model):
     def _names_fit(self) -> FleetFile:
         if not self.services and self.recovery is None:
             raise Misfit("there is nothing to run; add a service, or recovery", "services")
+        for name, image in self.images.items():
+            if image.build is not None and len(image.repository or name) < _SHORTEST_REPOSITORY:
+                raise Misfit(f"an ECR repository has at least {_SHORTEST_REPOSITORY} characters", "images", name)
         for key, service in self.services.items():
             self._check_image(service.image, "services", key, "image")
             self._check_capacity(key, service)
+            self._check_balancer(key, service)
         if self.recovery is not None and self.recovery.agent_image:
             self._check_image(self.recovery.agent_image, "recovery", "agent_image")
         return self
@@ -93,6 +98,17 @@ class FleetFile(Model):
         if name not in self.images and not any(character in name for character in "/:."):
             known = ", ".join(self.images) or "none"
             raise Misfit(f"there is no image {name!r}; `images` has: {known}", *path)
+
+    def _check_balancer(self, key: str, service: Service) -> None:
+        """A load balancer stands in two zones at least; Kubernetes finds its subnets by their tags."""
+        balancer, network = service.load_balancer, self.network
+        if balancer is None or network.vpc is None or service.target == "eks":
+            return
+        kind = "public_subnets" if balancer.public else "private_subnets"
+        if len(getattr(network, kind)) < _BALANCER_SUBNETS:
+            other = "; or write `public: false`" if balancer.public else ""
+            message = f"the load balancer needs two of `network.{kind}`, in different zones{other}"
+            raise Misfit(message, "services", key, "load_balancer")
 
     def _check_capacity(self, key: str, service: Service) -> None:
         if service.capacity is not None and service.capacity not in self.capacity:

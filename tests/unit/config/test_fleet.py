@@ -6,6 +6,7 @@ import pytest
 from inferfleet.config.fleet import FleetFile, read_fleet
 from inferfleet.errors import InputError
 
+EXISTING = "network: {vpc: vpc-1, private_subnets: [subnet-1, subnet-2]}\n"
 LEAST = "name: vision\nservices:\n  api:\n    kind: api\n    image: public.ecr.aws/x/api:1\n"
 
 
@@ -49,6 +50,14 @@ def test_the_smallest_fleet_has_defaults_for_the_rest(tmp_path):
         (LEAST + "images: {api: {}}\n", "either build or uri"),
         (LEAST + "capacity: {gpu: {instances: [g4dn.xlarge], min: 4, max: 2}}\n", "min 4 is above max 2"),
         (LEAST + "account: ${ACCOUNT}\n", "the variable ACCOUNT is not set"),
+        (LEAST + "    load_balancer: {}\n" + EXISTING, "the load balancer needs two of `network.public_subnets`"),
+        (
+            LEAST + "    load_balancer: {public: false}\n" + EXISTING.replace(", subnet-2", ""),
+            "the load balancer needs two of `network.private_subnets`",
+        ),
+        (LEAST + "    load_balancer: {paths: [/a, /b, /c], hosts: [a.io, b.io, c.io]}\n", "at most 5 paths and hosts"),
+        (LEAST + EXISTING.replace("}", ", endpoints: [s3]}"), "the endpoint s3 is an entry of route tables"),
+        (LEAST + "images: {a: {build: .}}\n", "an ECR repository has at least 2 characters"),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_the_way_out(tmp_path, text, says):
