@@ -7,7 +7,7 @@ it can, and tells what is left and why. It reads everything from AWS, so it can 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +25,7 @@ from inferfleet.errors import OutsideError
 
 _POLL_S, _LOCAL_POLL_S = 5.0, 0.3
 _STACK_S = 3600.0
+_HOLDING = ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Kinesis::Stream")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,10 @@ def plan(account: Account, fleet: ResolvedFleet, *, data: bool) -> Removal:
     there = stacks.read(account, stack_names(fleet))
     ordered = [there[name] for name in reversed(stack_names(fleet)) if name in there]
     found = sweep.existing(account, fleet, [*sweep.named(fleet), *sweep.tagged(account, fleet.file.name)])
-    decided = decide(account.id, account.region, fleet, ordered, found, strangers=_strangers(account, fleet), data=data)
+    going = {name for state in ordered for kind in _HOLDING for name in stacks.going_with(account, state.name, kind)}
+    decided = decide(
+        account.id, account.region, fleet, ordered, found, strangers=_strangers(account, fleet), going=going, data=data
+    )
     inside = [one.name for item in decided.stacks for one in stacks.resources(account, item.name)]
     names = {name for one in inside for name in (one, *one.split("/"), last_part(one).partition(":")[0])}
     return replace(decided, within=frozenset(names))
@@ -114,6 +118,7 @@ def decide(
     found: Sequence[Leftover],
     *,
     strangers: Sequence[str],
+    going: Collection[str],
     data: bool,
 ) -> Removal:
     """Decides what goes and what stays.
@@ -125,6 +130,7 @@ def decide(
         ordered: The stacks that are there, in the order in which they can be deleted.
         found: What else is there.
         strangers: Services in the cluster that are not the fleet's.
+        going: Names of what holds data and is deleted with its stack, as the stack says.
         data: Whether tables, buckets and streams go too.
     """
     kept = [
@@ -138,14 +144,14 @@ def decide(
         why = f"the cluster runs services that are not the fleet's: {', '.join(strangers)}"
         kept.append(Left(f"cluster {fleet.cluster}", why))
         held |= {f"{fleet.file.name}-cluster", f"{fleet.file.name}-network"}
-    going = []
+    leaving = []
     for item in found:
-        if item.holds_data and not data:
+        if item.holds_data and not data and item.name not in going:
             kept.append(Left(f"{item.kind} {item.name}", "it holds data; `--data` deletes it too"))
         elif not (item.kind in ("cluster", "capacity provider") and strangers):
-            going.append(item)
+            leaving.append(item)
     return Removal(
-        fleet.file.name, account, region, tuple(item for item in ordered if item.name not in held), tuple(going),
+        fleet.file.name, account, region, tuple(item for item in ordered if item.name not in held), tuple(leaving),
         tuple(kept),
     )  # fmt: skip
 

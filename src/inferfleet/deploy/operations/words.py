@@ -124,7 +124,10 @@ def removal(planned: Removal) -> str:
     """What removing a fleet will do."""
     lines = [f"Removing {planned.fleet} from account {planned.account}, {planned.region}"]
     lines += [f"  - stack {item.name} [{item.status}]" for item in planned.stacks]
-    lines += [f"  - {item.kind} {item.name}" for item in planned.leftovers if item.name not in planned.within]
+    for item in planned.leftovers:
+        with_stack = item.name in planned.within
+        if item.holds_data or not with_stack:
+            lines.append(f"  - {item.kind} {item.name}{', with its stack and all that is in it' if with_stack else ''}")
     lines += [f"  = {item.what} stays: {item.why}" for item in planned.kept]
     if planned.is_empty:
         lines.append("  nothing is there" if not planned.kept else "  nothing else is there")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from inferfleet.deploy.operations import cdk, destroy, sweep, words
@@ -194,8 +196,8 @@ def test_a_stream_tells_its_container_and_task():
 # Removing
 
 
-def removal(fleet, found=(), ordered=(), strangers=(), data=False):
-    return destroy.decide("1", "eu-west-1", fleet, ordered, found, strangers=strangers, data=data)
+def removal(fleet, found=(), ordered=(), *, strangers=(), going=(), data=False):
+    return destroy.decide("1", "eu-west-1", fleet, ordered, found, strangers=strangers, going=going, data=data)
 
 
 def test_data_stays_unless_it_is_asked_for(make_fleet):
@@ -204,6 +206,13 @@ def test_data_stays_unless_it_is_asked_for(make_fleet):
     assert plan.leftovers == (Leftover("log group", "/ecs/api"),)
     assert [(left.what, "--data" in left.why) for left in plan.kept] == [("table leases", True)]
     assert removal(fleet, found, data=True).leftovers == tuple(found)
+
+
+def test_what_goes_with_its_stack_is_not_said_to_stay(make_fleet):
+    table = Leftover("table", "ecs_node")
+    plan = replace(removal(make_fleet(API), [table], going={"ecs_node"}), within=frozenset({"ecs_node"}))
+    assert plan.leftovers == (table,) and not plan.kept
+    assert "table ecs_node, with its stack and all that is in it" in words.removal(plan)
 
 
 def test_a_cluster_with_services_of_others_stays_and_so_does_its_network(make_fleet):
