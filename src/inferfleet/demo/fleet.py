@@ -87,6 +87,7 @@ class Life:
         answer: What /predict answered.
         rollouts: New versions that are good.
         spoilt: A new version that fails its health check.
+        refused: The plan of a change that would send requests where no task is.
         scaled_out: The most tasks that ran under load.
         scaled_in: The tasks that ran when it was calm again.
         removed: The removal.
@@ -99,6 +100,7 @@ class Life:
     answer: dict[str, Any]
     rollouts: tuple[Rollout, ...]
     spoilt: Rollout
+    refused: Ran
     scaled_out: int
     scaled_in: int
     removed: Ran
@@ -113,6 +115,7 @@ class Life:
             (not self.answer.get("predictions"), "/predict did not answer"),
             (self.spoilt.ran.code != _BAD, f"the spoilt version ended with {self.spoilt.ran.code}"),
             ("rolled back" not in self.spoilt.ran.said, "the spoilt version was not reported as rolled back"),
+            (self.refused.code != _BAD, f"the plan that loses the traffic ended with {self.refused.code}"),
             (self.scaled_out <= _LEAST, "load did not make it scale out"),
             (self.scaled_in != _LEAST, f"calm left {self.scaled_in} tasks"),
             (self.removed.code != _GOOD, f"the removal ended with {self.removed.code}"),
@@ -182,6 +185,9 @@ def _story(site: _Site, step: Tell, began: float) -> Life:
     step(f"version 4 comes by blue/green, under {CALM:g} requests a second")
     site.write({"RELEASE": "4"}, "blue-green")
     blue_green = _roll(site, "blue-green", url, picture)
+    step("back to rolling updates, while blue/green has left the traffic on its second target group: the plan refuses")
+    site.write({"RELEASE": "5"}, "rolling")
+    refused = site.run("plan")
     step(f"{STORM:g} requests a second: it scales out; then calm: it scales in")
     with Load(url, picture, STORM, threads=16):
         scaled_out = site.tasks_become(lambda count: count > _LEAST)
@@ -190,7 +196,7 @@ def _story(site: _Site, step: Tell, began: float) -> Life:
     removed = site.run("destroy", "--yes")
     again = site.run("destroy", "--yes")
     return Life(
-        first, json.loads(answer), (rolling, blue_green), spoilt, scaled_out, scaled_in, removed, again,
+        first, json.loads(answer), (rolling, blue_green), spoilt, refused, scaled_out, scaled_in, removed, again,
         site.containers(), time.monotonic() - began,
     )  # fmt: skip
 
