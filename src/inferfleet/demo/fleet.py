@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -249,9 +250,13 @@ class _Site:
             arguments, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
             assert process.stdout is not None
-            for text in process.stdout:
-                said.append(text)
-                self._line(text.rstrip())
+            try:
+                for text in process.stdout:
+                    said.append(text)
+                    self._line(text.rstrip())
+            except BaseException:
+                process.send_signal(signal.SIGINT)  # as Ctrl-C at a terminal does
+                raise
         return Ran(process.returncode, "".join(said), time.monotonic() - began)
 
     def status(self) -> dict[str, Any]:
