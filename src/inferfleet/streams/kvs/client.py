@@ -20,6 +20,7 @@ from inferfleet.streams.delivery.backoff import Backoff
 from inferfleet.streams.kvs import errors
 from inferfleet.streams.kvs.account import Account
 from inferfleet.streams.kvs.fragments import MAX_SKEW_S, Fragment
+from inferfleet.streams.kvs.lag import Lag
 from inferfleet.streams.kvs.matroska import MatroskaReader
 from inferfleet.streams.kvs.progress import Progress, Reading
 from inferfleet.streams.kvs.selector import Begin, Start
@@ -32,8 +33,6 @@ _MAX_SAME_PLACE = 3
 _SLOWEST_S = 60.0
 _BETWEEN_CALLS_S = 0.25
 """Least pause between two calls: the service allows a stream five a second."""
-BETWEEN_JUMPS_S = 30.0
-"""Least time between two jumps of a live camera to now: what comes right after one may be late as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +77,13 @@ class MediaClient:
         self._account = account
         self._stream = stream
         self._options = options or Options()
-        self._clock = clock
         self._log = structlog.get_logger().bind(stream=stream)
         self._backoff = Backoff(first=self._options.first_pause_s, most=_SLOWEST_S)
         self._stopping = threading.Event()
         self._call: SignedCall | None = None
         self._reading = Reading()
         self._same_place = 0
-        self._jumped = -BETWEEN_JUMPS_S
+        self._lag = Lag(self._options.max_lag_s, clock, self._reading, self._log)
 
     @property
     def progress(self) -> Progress:
@@ -123,8 +121,8 @@ class MediaClient:
                     for fragment in self._read(call, start):
                         yield fragment
                         start = self._after(fragment, start)
-                        if self._is_too_late(fragment):
-                            start = self._jump()
+                        if self._lag.calls_for_a_jump(fragment):
+                            start = Start.now()
                             break
             except errors.KvsError as error:
                 failure = error
@@ -184,18 +182,6 @@ class MediaClient:
         self._backoff.reset()
         self._same_place = 0
         return Start.after(fragment.number) if fragment.number else start
-
-    def _is_too_late(self, fragment: Fragment) -> bool:
-        limit = self._options.max_lag_s
-        if limit is None or self._clock() - self._jumped < BETWEEN_JUMPS_S:
-            return False
-        return (fragment.millis_behind or 0) / 1000 > limit
-
-    def _jump(self) -> Start:
-        self._log.warning("stream is too far behind, jumping to now", behind_s=self.progress.behind_s)
-        self._jumped = self._clock()
-        self._reading.jumped()
-        return Start.now()
 
     def _recover(self, error: errors.KvsError, start: Start, *, progressed: bool) -> Start:
         """Decides what a failure means for the next try, and pauses.

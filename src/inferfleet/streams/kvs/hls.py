@@ -21,9 +21,10 @@ import structlog
 from inferfleet.streams.delivery.backoff import Backoff
 from inferfleet.streams.kvs import errors
 from inferfleet.streams.kvs.account import Account, calling
-from inferfleet.streams.kvs.client import BETWEEN_JUMPS_S, Options
+from inferfleet.streams.kvs.client import Options
 from inferfleet.streams.kvs.fragments import Clock, Fragment, Frame, trusted_start
 from inferfleet.streams.kvs.hls_media import Segment, demux, media_playlist, parse_playlist
+from inferfleet.streams.kvs.lag import Lag
 from inferfleet.streams.kvs.progress import Progress, Reading
 from inferfleet.streams.kvs.selector import Begin, Start
 
@@ -78,7 +79,7 @@ class HlsClient:
         self._by = Clock.PRODUCER
         self._has_no_more = False
         self._empty_days = 0
-        self._jumped = -BETWEEN_JUMPS_S
+        self._lag = Lag(self._options.max_lag_s, clock, self._reading, self._log)
 
     @property
     def progress(self) -> Progress:
@@ -111,8 +112,8 @@ class HlsClient:
                         if fragment is None:
                             continue
                         start = self._after(fragment)
-                        if self._is_too_late(fragment):
-                            start = self._jump()
+                        if self._lag.calls_for_a_jump(fragment):
+                            start = Start.now()
                             break
             except _AbsurdClockError as problem:
                 self._log.warning("stream is read by the server's clock", problem=str(problem))
@@ -127,18 +128,6 @@ class HlsClient:
         self._backoff.reset()
         self._empty_days = 0
         return Start.at(fragment.start or 0.0, by_producer=self._by is Clock.PRODUCER, after=fragment.number)
-
-    def _is_too_late(self, fragment: Fragment) -> bool:
-        limit = self._options.max_lag_s
-        if limit is None or self._clock() - self._jumped < BETWEEN_JUMPS_S:
-            return False
-        return (fragment.millis_behind or 0) / 1000 > limit
-
-    def _jump(self) -> Start:
-        self._log.warning("stream is too far behind, jumping to now", behind_s=self.progress.behind_s)
-        self._jumped = self._clock()
-        self._reading.jumped()
-        return Start.now()
 
     def _recover(self, error: errors.KvsError) -> None:
         """Pauses before the next try.
