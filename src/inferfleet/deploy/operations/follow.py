@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -126,10 +127,8 @@ class Watch:
 
     def _run(self) -> None:
         while not self._over.wait(self._follower.poll_seconds):
-            try:
+            with suppress(Exception):  # what goes on beside tells what is wrong; this only shows progress
                 self._follower.look()
-            except Exception as error:  # what goes on beside tells what is wrong; this only shows progress
-                self.error = error
 
 
 def choose(deployments: Iterable[DeploymentState], since: datetime | None) -> DeploymentState | None:
