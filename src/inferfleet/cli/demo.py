@@ -89,18 +89,19 @@ def _live(out: Path, image: str) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from inferfleet.demo.fleet import live, source_of
+    from inferfleet.demo.fleet import build_image, live
 
     console = Console(stderr=True, highlight=False)
-    life = live(
-        out,
-        None if image else source_of(Path.cwd()),
-        image or None,
-        lambda text: console.print(f"\n[bold cyan]▶ {escape(text)}[/]", soft_wrap=True),
-        lambda text: console.print(
-            f"[bold]{escape(text)}[/]" if text.startswith("$") else escape(text), soft_wrap=True
-        ),
-    )
+
+    def step(text: str) -> None:
+        console.print(f"\n[bold cyan]▶ {escape(text)}[/]", soft_wrap=True)
+
+    def line(text: str) -> None:
+        console.print(f"[bold]{escape(text)}[/]" if text.startswith("$") else escape(text), soft_wrap=True)
+
+    if not image:
+        step("our image, built if its source has changed")
+    life = live(out, image or build_image(Path.cwd(), line), step, line)
     console.print(_life(life))
     print(life.summary)
     if life.complaint:

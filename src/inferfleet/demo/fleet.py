@@ -22,12 +22,13 @@ from typing import Any
 import yaml
 
 from inferfleet.demo.fleet_load import Load, post
+from inferfleet.deploy.operations import tools
 from inferfleet.deploy.start import Template, from_template
 from inferfleet.errors import InputError, OutsideError
 from inferfleet.localcloud import cloud as localcloud
 
 NAME = "ml-inference"
-_DOCKERFILE = "docker/Dockerfile"
+_BUILD, _IMAGE = "docker/build.py", "inferfleet:cpu"
 _CLOUD = "cloud"
 FASTER = {"INFERFLEET_LOCAL_PACE": "60", "INFERFLEET_AUTOSCALING_MINUTE_S": "2"}
 """A minute of baking and draining passes in a second, one of autoscaling in two."""
@@ -143,13 +144,12 @@ class Life:
         )
 
 
-def live(folder: Path, source: Path | None, image: str | None, step: Tell, line: Tell) -> Life:
+def live(folder: Path, image: str, step: Tell, line: Tell) -> Life:
     """Lives a fleet's life.
 
     Args:
         folder: Gets the fleet.yaml, the picture and the local cloud's state.
-        source: The folder that the image is built from; None with an image.
-        image: An image of the Docker engine; None builds one.
+        image: Our image, in the Docker engine.
         step: Is told what begins.
         line: Is told each line that the commands print.
 
@@ -159,7 +159,7 @@ def live(folder: Path, source: Path | None, image: str | None, step: Tell, line:
     began = time.monotonic()
     folder = folder.resolve()
     with _cloud(folder) as environment:
-        site = _Site(folder, source, image, environment, line)
+        site = _Site(folder, image, environment, line)
         try:
             return _story(site, step, began)
         finally:
@@ -211,10 +211,8 @@ def _roll(site: _Site, strategy: str, url: str, picture: bytes) -> Rollout:
 class _Site:
     """The fleet's file, and the commands that act on it."""
 
-    def __init__(
-        self, folder: Path, source: Path | None, image: str | None, environment: dict[str, str], line: Tell
-    ) -> None:
-        self.folder, self._source, self._image = folder, source, image
+    def __init__(self, folder: Path, image: str, environment: dict[str, str], line: Tell) -> None:
+        self.folder, self._image = folder, image
         self._environment, self._line = environment, line
         self.fleet = folder / "fleet.yaml"
 
@@ -222,8 +220,6 @@ class _Site:
         """Writes the fleet: the example that ships, with numbers that fit one machine."""
         fleet = yaml.safe_load(from_template(Template.API, NAME, "us-east-1").files["fleet.yaml"])
         fleet.pop("account", None)
-        if self._source is not None:
-            fleet["images"][NAME] = {"build": str(self._source), "dockerfile": _DOCKERFILE, "stage": "cpu"}
         service = fleet["services"][NAME]
         service["environment"] |= variables
         service["count"] = _LEAST
@@ -238,8 +234,7 @@ class _Site:
 
     def deploy(self) -> Ran:
         """Deploys the fleet as it is written."""
-        image = ["--image", f"{NAME}={self._image}"] if self._image else []
-        return self.run("deploy", "--yes", *image)
+        return self.run("deploy", "--yes", "--image", f"{NAME}={self._image}")
 
     def run(self, command: str, *options: str) -> Ran:
         """Runs a command of inferfleet on the fleet."""
@@ -298,17 +293,18 @@ class _Site:
         return count
 
 
-def source_of(folder: Path) -> Path:
-    """The folder that the image is built from: one with our Dockerfile.
+def build_image(checkout: Path, line: Tell) -> str:
+    """Builds our image from a checkout, if its source has changed since; returns its name.
 
     Raises:
-        InputError: It is not one.
+        InputError: It is no checkout of inferfleet.
+        OutsideError: The build fails.
     """
-    if not (folder / _DOCKERFILE).is_file():
-        raise InputError(
-            f"{folder} has no {_DOCKERFILE}; go to a checkout of inferfleet, or name an image with --image"
-        )
-    return folder.resolve()
+    script = checkout / _BUILD
+    if not script.is_file():
+        raise InputError(f"{checkout} has no {_BUILD}; go to a checkout of inferfleet, or name an image with --image")
+    tools.run([sys.executable, str(script), "--target", "cpu", "--tag", _IMAGE, "--if-changed"], line)
+    return _IMAGE
 
 
 def draw(path: Path) -> bytes:

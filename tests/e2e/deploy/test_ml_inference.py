@@ -24,7 +24,7 @@ def test_a_fleet_is_deployed_replaced_spoilt_scaled_and_removed_without_losing_a
     tmp_path: Path, cpu_image: str
 ) -> None:
     said: list[str] = []
-    life = live(tmp_path, None, cpu_image, said.append, said.append)
+    life = live(tmp_path, cpu_image, said.append, said.append)
     log = "\n".join(said)
 
     # Containers of our own image answer behind the load balancer.
