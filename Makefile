@@ -38,8 +38,9 @@ test: $(READY)  ## all tests; those of containers too, where there is or can be 
 	$(BIN)/python tools/docker_engine.py
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-prove-recovery: $(READY)  ## every interleaving of small fleets: states explored, violations
+prove-recovery: $(READY)  ## every interleaving of small fleets, and a crash at every call: states explored, violations
 	$(BIN)/python -m inferfleet.recovery.prove
+	INFERFLEET_ALL_CRASHES=1 $(BIN)/python -m pytest tests/e2e/recovery/test_crashes.py
 
 lint: $(READY)  ## style, types, and the arrows between the parts
 	$(BIN)/ruff check .
