@@ -17,7 +17,7 @@ def fleet(tmp_path: Path):
     pytest.importorskip("ministack", reason="needs MiniStack")
     tools = pytest.importorskip("inferfleet.deploy.operations.tools")
     if tools.find_cdk() is None:
-        pytest.skip("the CDK command line is not installed; `make setup` installs it")
+        pytest.skip("the CDK command line is not installed; `make test` installs it")
     from tests.e2e.recovery.deployed import deployment
 
     with deployment(tmp_path) as made:

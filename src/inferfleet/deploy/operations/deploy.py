@@ -10,14 +10,14 @@ are there are not pushed again, and CloudFormation compares what is left to do.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from inferfleet.deploy.operations import cdk, images, mend, stacks, tools
+from inferfleet.deploy import cdk_stacks
+from inferfleet.deploy.operations import cdk, images, mend, stacks
 from inferfleet.deploy.operations.account import Account
 from inferfleet.deploy.operations.balancers import read_balancers
 from inferfleet.deploy.operations.follow import Follower, Watch
@@ -196,14 +196,7 @@ def synthesise(job: Job, uris: Mapping[str, str], *, draft: bool = False) -> dic
     Raises:
         InputError: The CDK is not installed, or the fleet cannot be made into stacks.
     """
-    # The CDK's bridge to Node reads nothing but the environment, and would greet every user of an older Node at length.
-    for name, value in tools.SILENCE.items():
-        os.environ.setdefault(name, value)
-    try:
-        from inferfleet.deploy.stacks.synth import synthesise as write
-    except ModuleNotFoundError as error:
-        raise InputError(f"deploying needs {error.name}: pip install 'inferfleet[cdk]'") from error
-    assembly = write(job.fleet, job.folder, images=uris, out=job.work, draft=draft)
+    assembly = cdk_stacks.synthesise(job.fleet, job.folder, images=uris, out=job.work, draft=draft)
     return {stack.name: json.loads(stack.template.read_text()) for stack in assembly.stacks}
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from inferfleet.errors import OutsideError
 
-INSTALL_CDK = "npm install -g aws-cdk@2 (or `make setup`, which puts it into .venv/cdk)"
+INSTALL_CDK = "npm install -g aws-cdk@2"
 _ENV = "node_modules/.bin/cdk"
 _TAIL = 25
 SILENCE = {

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inferfleet.deploy.operations import tools
+from inferfleet.deploy import cdk_stacks
 from inferfleet.deploy.resolve import ResolvedFleet
-from inferfleet.errors import InputError
 
 if TYPE_CHECKING:
     from inferfleet.deploy.stacks.synth import SynthesisedStack
@@ -23,15 +21,8 @@ def files(fleet: ResolvedFleet, folder: Path | None) -> dict[str, str]:
     Raises:
         InputError: The CDK is not installed, or the fleet cannot be made into stacks.
     """
-    # The CDK's bridge to Node reads nothing but the environment, and would greet every user of an older Node at length.
-    for name, value in tools.SILENCE.items():
-        os.environ.setdefault(name, value)
-    try:
-        from inferfleet.deploy.stacks.synth import synthesise
-    except ModuleNotFoundError as error:
-        raise InputError(f"CloudFormation templates need {error.name}: pip install 'inferfleet[cdk]'") from error
     with tempfile.TemporaryDirectory() as out:
-        assembly = synthesise(fleet, folder or Path(), images={}, out=Path(out), draft=True)
+        assembly = cdk_stacks.synthesise(fleet, folder or Path(), images={}, out=Path(out), draft=True)
         rendered = {f"{stack.name}.template.json": stack.template.read_text() for stack in assembly.stacks}
         rendered["README.md"] = _readme(fleet, _ordered(assembly.stacks))
     return rendered
