@@ -27,8 +27,10 @@ def commands(clip: Path, minutes: float) -> Iterator[tuple[str, list[str]]]:
     if recording.exists() and detector.exists():
         yield "worker", ["--clip", str(recording), "--model", str(detector)]
     yield "isolation", ["--clip", str(clip)]
-    for name in ("analysis", "spool", "skip_decode", "matroska", "lint"):
+    for name in ("analysis", "spool", "skip_decode", "matroska"):
         yield name, []
+    seeds = SHARED.parent / "seeds"
+    yield "lint", [str(seeds if seeds.exists() else HERE.parent / "examples")]
     yield "memory", ["--clip", str(clip), "--minutes", str(minutes)]
 
 
