@@ -6,6 +6,7 @@ Several model threads may hold frames of the same camera; the lane puts them bac
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -111,7 +112,7 @@ class Lane:
         self._draining = False
         self._token: str | None = None
         self._saved_token: str | None = None
-        self._saved_at = time.monotonic()
+        self._saved_at = -math.inf  # where a source that begins at now has begun is known from its first frame on
         self._analysis = CameraAnalysis(camera, models, worker, reader)
         self.mailbox: Mailbox = (
             CompleteMailbox(camera.queue, on_ready=self._wake)

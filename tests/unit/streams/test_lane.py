@@ -186,3 +186,16 @@ def test_what_is_open_when_the_source_ends_is_closed_once(pictures: Path, spool:
     lane.conclude()
     assert (before, lane.events) == (2, 3)
     lane.stop(1)
+
+
+def test_progress_is_known_from_the_first_frame_on(pictures: Path, spool: Spool) -> None:
+    batcher = Batcher()
+    lane = lane_for(pictures, spool, Metrics(), batcher)
+    (job,) = take(batcher, 1)
+    assert spool.checkpoint("a") is None
+    job.found.append(Detections.none())
+    lane.finish(job)
+    saved = spool.checkpoint("a")
+    assert saved is not None
+    assert saved.token == job.frame.position.token
+    lane.stop(DEADLINE)
